@@ -1,0 +1,72 @@
+"""bcd shows what a Python service looked like at the moment it went wrong.
+
+An error makes bcd run a *tracer* on the program: a separate program that writes a *snapshot*
+of the exception with all its frames and variables, every thread and every asyncio task.
+
+The public names are loaded when they are first used, so that ``import bcd`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bcd.config import GlobalConfig as GlobalConfig
+    from bcd.config import update_config as update_config
+    from bcd.engine import TraceResult as TraceResult
+    from bcd.engine import flush as flush
+    from bcd.engine import trace as trace
+    from bcd.errors import BcdError as BcdError
+    from bcd.errors import ConfigError as ConfigError
+    from bcd.errors import SnapshotError as SnapshotError
+    from bcd.errors import TraceError as TraceError
+    from bcd.recover import recover as recover
+    from bcd.tracer import Command as Command
+    from bcd.tracer import Log as Log
+    from bcd.tracer import LogPriority as LogPriority
+    from bcd.tracer import Memory as Memory
+    from bcd.tracer import MemoryTracer as MemoryTracer
+    from bcd.tracer import Tracer as Tracer
+    from bcd.tracer import TraceOptions as TraceOptions
+    from bcd.tracers.python import PythonTracer as PythonTracer
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "GlobalConfig": "bcd.config",
+    "update_config": "bcd.config",
+    "TraceResult": "bcd.engine",
+    "flush": "bcd.engine",
+    "trace": "bcd.engine",
+    "BcdError": "bcd.errors",
+    "ConfigError": "bcd.errors",
+    "SnapshotError": "bcd.errors",
+    "TraceError": "bcd.errors",
+    "recover": "bcd.recover",
+    "Command": "bcd.tracer",
+    "Log": "bcd.tracer",
+    "LogPriority": "bcd.tracer",
+    "Memory": "bcd.tracer",
+    "MemoryTracer": "bcd.tracer",
+    "TraceOptions": "bcd.tracer",
+    "Tracer": "bcd.tracer",
+    "PythonTracer": "bcd.tracers.python",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - mypy and ruff see the names above
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'bcd' has no attribute {name!r}") from None
+    from importlib import import_module  # only when a name is first used
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

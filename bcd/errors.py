@@ -1,0 +1,107 @@
+"""The exceptions of bcd: one tree, so that one ``except BcdError`` catches them all.
+
+::
+
+    BcdError
+    ├── ConfigError            a setting or an argument that cannot be used
+    ├── TraceError             why one trace did not give a snapshot
+    │   ├── Busy               another trace runs, or the rate limit is not over yet
+    │   ├── SlotTimeout        the wait for the one slot took too long
+    │   ├── FreezeError        the memory of the process could not be had
+    │   ├── StartError         the tracer program could not be started
+    │   ├── ExecutionTimeout   the tracer ran too long and was killed
+    │   ├── ExitError          the tracer ended with a non-zero status or by a signal
+    │   ├── KillError          the tracer ran too long and could not be killed
+    │   └── FinalizeError      the tracer object itself failed to make its command
+    ├── SnapshotError          a snapshot that cannot be read
+    │   ├── SnapshotNotFound
+    │   ├── SnapshotCorrupt
+    │   └── SnapshotTooNew
+    └── ReadError              in the tracer process: something could not be read
+        ├── MemoryFault        an address that holds nothing, or nothing sensible
+        ├── CalibrationError   an interpreter whose layout could not be proven
+        ├── RequestError       a request or an option that makes no sense
+        └── DeadlineReached    the time for reading is over
+
+A message says what happened, to what, and what to do about it.
+"""
+
+
+class BcdError(Exception):
+    """The root of everything that bcd raises or returns as an error."""
+
+
+class ConfigError(BcdError):
+    """A setting or an argument that cannot be used; the message names it and what is accepted."""
+
+
+class TraceError(BcdError):
+    """Why one trace did not give a snapshot; found in ``TraceResult.error``."""
+
+
+class Busy(TraceError):  # noqa: N818 - reads as what it is: ``except Busy``
+    """Another trace runs or the rate limit is not over yet, and the caller would not wait."""
+
+
+class SlotTimeout(TraceError):  # noqa: N818
+    """The one slot for tracers did not become free within the time-out (rule 16)."""
+
+
+class FreezeError(TraceError):
+    """The memory of the process could not be had, neither as a copy nor in place."""
+
+
+class StartError(TraceError):
+    """The tracer program could not be started; the message names its path (rule 13)."""
+
+
+class ExecutionTimeout(TraceError):  # noqa: N818
+    """The tracer ran longer than the time-out and was killed (rule 17)."""
+
+
+class ExitError(TraceError):
+    """The tracer ended with a non-zero status or by a signal; the message names it (rule 13)."""
+
+
+class KillError(TraceError):
+    """The tracer ran longer than the time-out and could not be killed (rule 22)."""
+
+
+class FinalizeError(TraceError):
+    """The tracer object raised while it made its command; ``__cause__`` is what it raised."""
+
+
+class SnapshotError(BcdError):
+    """A snapshot that cannot be read."""
+
+
+class SnapshotNotFound(SnapshotError):  # noqa: N818
+    """No snapshot of that id, path or folder."""
+
+
+class SnapshotCorrupt(SnapshotError):  # noqa: N818
+    """A file that is no snapshot, or a damaged one."""
+
+
+class SnapshotTooNew(SnapshotError):  # noqa: N818
+    """A snapshot of a format newer than this bcd; update bcd to read it."""
+
+
+class ReadError(BcdError):
+    """In the tracer process: something could not be read; becomes a note in the snapshot."""
+
+
+class MemoryFault(ReadError):  # noqa: N818
+    """An address that holds nothing, or nothing sensible."""
+
+
+class CalibrationError(ReadError):
+    """An interpreter whose layout in memory could not be proven; it is refused, never guessed."""
+
+
+class RequestError(ReadError):
+    """A request or a command-line option that makes no sense."""
+
+
+class DeadlineReached(ReadError):  # noqa: N818
+    """The time for reading is over; what was read so far is kept."""
