@@ -1,0 +1,71 @@
+"""What the writer of a snapshot must know, and nothing else: version, file names, identity.
+
+The tracer process loads this module while a program may be waiting for it, so it imports only
+modules that every interpreter has loaded at its start.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+FORMAT_VERSION = 1
+"""The format that this bcd writes; it reads this one and all older ones."""
+
+SUFFIX = ".bcd.json"
+"""End of the name of a snapshot file, after the id."""
+
+SUFFIX_GZIP = ".bcd.json.gz"
+"""End of the name of a snapshot file that is compressed."""
+
+TEMPORARY_PREFIX = "."
+TEMPORARY_SUFFIX = ".tmp"
+"""Begin and end of the name of a file that is still being written."""
+
+GZIP_ABOVE = 64 * 1024
+"""Documents of more bytes than this are compressed."""
+
+ID_LENGTH = 26
+"""Characters of an id."""
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id() -> str:
+    """Make the id of a snapshot: unique, and sorting by the millisecond it was made in.
+
+    Returns:
+        A ULID: 48 bits of Unix time in ms and 80 random bits, in 26 characters.
+
+    Source: https://github.com/ulid/spec
+    """
+    milliseconds = time.time_ns() // 1_000_000 & (1 << 48) - 1
+    number = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
+    return "".join([_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)])
+
+
+def is_id(text: str) -> bool:
+    """Tell whether ``text`` is the id of a snapshot, written as :func:`new_id` writes it."""
+    return len(text) == ID_LENGTH and text[0] <= "7" and all(char in _ALPHABET for char in text)
+
+
+def file_name(snapshot_id: str, size: int) -> str:
+    """Name the file of a snapshot.
+
+    Args:
+        snapshot_id: As made by :func:`new_id`.
+        size: Bytes of the document before compression.
+    """
+    return snapshot_id + (SUFFIX_GZIP if size > GZIP_ABOVE else SUFFIX)
+
+
+def id_of_file(name: str) -> str | None:
+    """Return the id in the name of a snapshot file, None for any other file.
+
+    Files that are still being written and files of other programs give None.
+    """
+    for suffix in (SUFFIX, SUFFIX_GZIP):
+        stem = name.removesuffix(suffix)
+        if stem != name and is_id(stem):
+            return stem
+    return None
