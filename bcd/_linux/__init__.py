@@ -1,0 +1,49 @@
+"""The few calls of Linux and its C library that bcd needs, made so that nothing else can run.
+
+They go through ``ctypes.PyDLL``, which keeps the GIL: what ``os`` offers gives it up, and in a
+program with busy threads each time may cost a switch interval (5 ms) to get it back. While the
+GIL is kept no other thread of the program moves.
+
+The interpreter runs the program's signal handlers in its main thread, after any call of a C
+function and on entry to any Python function, and a handler may raise. So what must not be lost
+(a process id, a descriptor) is recorded by the C call itself, and steps that belong together
+are chained with :func:`in_one_call`. A value that a Python function returns is not lost on its
+way into a variable: there is no such point in between.
+Source: ``CHECK_EVAL_BREAKER`` in CPython's ``Python/ceval.c`` and ``Python/bytecodes.c``.
+
+The package can be imported anywhere; :func:`unavailable` says whether it can be used.
+"""
+
+from bcd._linux.descriptors import close, pipe, poll, read, set_nonblocking, write
+from bcd._linux.libc import in_one_call, unavailable
+from bcd._linux.process import (
+    child_cell,
+    clone_sleeper,
+    enable_tracing,
+    kill_and_reap,
+    native_thread_id,
+    open_memory,
+    reaping,
+    resident_bytes,
+)
+from bcd._linux.spawn import spawn
+
+__all__ = [
+    "child_cell",
+    "clone_sleeper",
+    "close",
+    "enable_tracing",
+    "in_one_call",
+    "kill_and_reap",
+    "native_thread_id",
+    "open_memory",
+    "pipe",
+    "poll",
+    "read",
+    "reaping",
+    "resident_bytes",
+    "set_nonblocking",
+    "spawn",
+    "unavailable",
+    "write",
+]

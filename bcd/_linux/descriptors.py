@@ -1,0 +1,78 @@
+"""Pipes and waiting, with the GIL kept."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import struct
+import time
+
+from bcd._linux.libc import LIBC, check, ctypes, failure
+
+__all__ = ["close", "pipe", "poll", "read", "set_nonblocking", "write"]
+
+# Source: asm-generic/fcntl.h, asm-generic/poll.h
+_F_GETFL, _F_SETFL = 3, 4
+_POLLIN = 1
+
+
+def pipe() -> tuple[int, int]:
+    """Make a pipe that programs started later do not inherit.
+
+    Returns:
+        The end to read from and the end to write to.
+    """
+    ends = (ctypes.c_int * 2)(-1, -1)
+    try:
+        check(LIBC.pipe2(ends, os.O_CLOEXEC))
+    except BaseException:
+        list(map(LIBC.close, ends))
+        raise
+    return ends[0], ends[1]
+
+
+def set_nonblocking(descriptor: int) -> None:
+    """Let reads and writes fail with ``BlockingIOError`` where they would have to wait."""
+    flags = check(LIBC.fcntl(descriptor, _F_GETFL, 0))
+    check(LIBC.fcntl(descriptor, _F_SETFL, flags | os.O_NONBLOCK))
+
+
+def write(descriptor: int, data: bytes) -> int:
+    """Write what fits and keep the GIL; on a blocking descriptor that is a wait for everybody.
+
+    Returns:
+        How many bytes were written.
+    """
+    return check(LIBC.write(descriptor, data, len(data)))
+
+
+def read(descriptor: int, size: int) -> bytes:
+    """Read at most ``size`` bytes and keep the GIL; empty at the end."""
+    buffer = ctypes.create_string_buffer(size)
+    got = check(LIBC.read(descriptor, buffer, size))
+    return buffer.raw[:got]
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor; one that is closed already is no error."""
+    LIBC.close(descriptor)
+
+
+def poll(descriptor: int, milliseconds: float) -> bool:
+    """Wait, with the GIL kept, until a descriptor has something to read or its peer hung up.
+
+    Returns:
+        False when the time is over.
+    """
+    end = time.monotonic() + milliseconds / 1000
+    request = ctypes.create_string_buffer(struct.pack("=ihh", descriptor, _POLLIN, 0), 8)
+    while True:
+        left = max(0, math.ceil((end - time.monotonic()) * 1000))
+        ready = LIBC.poll(request, 1, left)
+        if ready > 0:
+            return True
+        if ready < 0 and ctypes.get_errno() != errno.EINTR:
+            raise failure()
+        if time.monotonic() >= end:
+            return False

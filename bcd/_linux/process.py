@@ -1,0 +1,168 @@
+"""This process, its memory, and the copy of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from _thread import get_native_id
+from functools import partial
+from operator import call
+
+from bcd._linux.descriptors import read
+from bcd._linux.libc import LIBC, SIGNAL_SET_BYTES, check, ctypes, failure, in_one_call
+
+TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "child_cell",
+    "clone_sleeper",
+    "enable_tracing",
+    "kill_and_reap",
+    "native_thread_id",
+    "open_memory",
+    "reaping",
+    "resident_bytes",
+]
+
+# Source: linux/sched.h, linux/prctl.h, linux/wait.h
+_CLONE_FILES = 0x00000400
+_CLONE_PARENT_SETTID = 0x00100000
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+_PR_SET_PTRACER, _PR_SET_PTRACER_ANY = 0x59616D61, -1
+_P_PID, _WEXITED, _WALL = 1, 4, 0x40000000
+_NO_CHILD = 2**31 - 1  # no process id gets this large: PID_MAX_LIMIT is 2**22
+
+
+def native_thread_id() -> int:
+    """The kernel's id of the calling thread; right in a forked child too."""
+    return get_native_id()
+
+
+def enable_tracing() -> None:
+    """Allow any process of the same user to attach to this one (Yama's ``ptrace_scope`` 1).
+
+    Raises:
+        OSError: The kernel refused. A kernel without Yama needs no permission and is no error.
+    """
+    refused = LIBC.prctl(_PR_SET_PTRACER, _PR_SET_PTRACER_ANY, 0, 0, 0)
+    if refused and ctypes.get_errno() != errno.EINVAL:
+        raise failure()
+
+
+def resident_bytes() -> int:
+    """How much of this process is in memory; 0 where ``/proc`` does not tell."""
+    descriptor = LIBC.open(b"/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fields = read(descriptor, 256).split()
+    except OSError:
+        return 0
+    finally:
+        LIBC.close(descriptor)
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _dumpable_while(step: Callable[[], object]) -> list[Callable[[], object]]:
+    """Let a step happen while the files in ``/proc/self`` belong to the process's own user.
+
+    After root became another user they belong to root, and the process cannot open its own
+    memory. The former state 2 ("readable by root only") cannot be set again, so it becomes 0.
+    Source: PR_SET_DUMPABLE(2const), proc_pid(5).
+    """
+    before = LIBC.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
+    if before == 1:
+        return [step]
+    return [
+        partial(LIBC.prctl, _PR_SET_DUMPABLE, 1, 0, 0, 0),
+        step,
+        partial(LIBC.prctl, _PR_SET_DUMPABLE, 0, 0, 0, 0),
+    ]
+
+
+def open_memory(pid: int | None) -> int:
+    """Open the memory of this process (None) or of a child for reading.
+
+    Returns:
+        A descriptor that programs started later do not inherit; the offset is the address.
+
+    Raises:
+        OSError: With the path in ``/proc`` as ``filename``.
+    """
+    path = b"/proc/%s/mem" % (b"self" if pid is None else b"%d" % pid)
+    opened: list[int] = []
+    opening = map(LIBC.open, (path,), (os.O_RDONLY | os.O_CLOEXEC,))
+    step: Callable[[], object] = partial(opened.extend, opening)
+    try:
+        in_one_call(_dumpable_while(step) if pid is None else [step])
+        check(opened[0], path)
+    except BaseException:
+        list(map(LIBC.close, opened))
+        raise
+    return opened[0]
+
+
+def child_cell() -> ctypes.c_int:
+    """A place for the id of a child process; at first that of none."""
+    return ctypes.c_int(_NO_CHILD)
+
+
+def clone_sleeper(seconds: int, child: ctypes.c_int) -> None:
+    """Copy this process; the copy runs nothing but the C library's ``sleep`` and then ends.
+
+    No Python and no at-fork handler runs in the copy, all its signals are blocked, its end
+    sends no signal and is invisible to ``waitpid(-1)``. It shares the table of descriptors, so
+    it keeps no file or socket open that this process closes.
+
+    Args:
+        seconds: After which the copy ends by itself.
+        child: From :func:`child_cell`; the kernel writes the copy's process id there.
+
+    Raises:
+        OSError: No copy was made: a sandbox, a limit on processes, or memory.
+    """
+    before = ctypes.create_string_buffer(SIGNAL_SET_BYTES)
+    cloning = partial(
+        LIBC.clone,
+        LIBC.sleep,
+        LIBC.stack_top,
+        _CLONE_FILES | _CLONE_PARENT_SETTID,
+        seconds,
+        ctypes.byref(child),
+    )
+    in_one_call(
+        [
+            partial(LIBC.mask, signal.SIG_SETMASK, LIBC.every_signal, before),
+            *_dumpable_while(cloning),
+            partial(LIBC.mask, signal.SIG_SETMASK, before, None),
+        ]
+    )
+    if child.value == _NO_CHILD:
+        raise failure()
+
+
+def reaping(child: ctypes.c_int) -> Iterator[object]:
+    """Prepare to kill a child and to wait for its end.
+
+    Args:
+        child: From :func:`child_cell`; read when the steps run, and then set to none.
+
+    Returns:
+        An iterator to be used up by ``list()`` or :func:`in_one_call`, once. It keeps the
+        signals blocked, so that no wait is cut short, and releases the GIL while it waits.
+    """
+    before = ctypes.create_string_buffer(SIGNAL_SET_BYTES)
+    steps: list[Callable[[], object]] = [
+        partial(LIBC.mask, signal.SIG_SETMASK, LIBC.every_signal, before),
+        partial(LIBC.kill, child, signal.SIGKILL),
+        partial(LIBC.waitid, _P_PID, child, None, _WEXITED | _WALL),
+        partial(setattr, child, "value", _NO_CHILD),
+        partial(LIBC.mask, signal.SIG_SETMASK, before, None),
+    ]
+    return map(call, steps)
+
+
+def kill_and_reap(pid: int) -> None:
+    """End a child of this process and wait for that; no error when it is gone already."""
+    list(reaping(ctypes.c_int(pid)))
