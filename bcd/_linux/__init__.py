@@ -18,6 +18,7 @@ from bcd._linux.descriptors import close, pipe, poll, read, set_nonblocking, wri
 from bcd._linux.libc import in_one_call, unavailable
 from bcd._linux.process import (
     child_cell,
+    child_id,
     clone_sleeper,
     enable_tracing,
     kill_and_reap,
@@ -30,6 +31,7 @@ from bcd._linux.spawn import spawn
 
 __all__ = [
     "child_cell",
+    "child_id",
     "clone_sleeper",
     "close",
     "enable_tracing",

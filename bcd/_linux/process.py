@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "child_cell",
+    "child_id",
     "clone_sleeper",
     "enable_tracing",
     "kill_and_reap",
@@ -71,8 +72,7 @@ def _dumpable_while(step: Callable[[], object]) -> list[Callable[[], object]]:
     memory. The former state 2 ("readable by root only") cannot be set again, so it becomes 0.
     Source: PR_SET_DUMPABLE(2const), proc_pid(5).
     """
-    before = LIBC.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
-    if before == 1:
+    if LIBC.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 1:
         return [step]
     return [
         partial(LIBC.prctl, _PR_SET_DUMPABLE, 1, 0, 0, 0),
@@ -106,6 +106,11 @@ def open_memory(pid: int | None) -> int:
 def child_cell() -> ctypes.c_int:
     """A place for the id of a child process; at first that of none."""
     return ctypes.c_int(_NO_CHILD)
+
+
+def child_id(child: ctypes.c_int) -> int | None:
+    """The process id in a place from :func:`child_cell`, or None."""
+    return None if child.value == _NO_CHILD else child.value
 
 
 def clone_sleeper(seconds: int, child: ctypes.c_int) -> None:

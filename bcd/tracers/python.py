@@ -1,0 +1,208 @@
+"""The default tracer: runs bcd's own program, ``bcd/ptrace``, on a frozen copy of the process."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from datetime import timedelta
+
+from bcd import _linux
+from bcd.errors import ConfigError, FinalizeError
+from bcd.folder import snapshot_folder
+from bcd.tracer import Command, TraceOptions
+from bcd.tracers._log import StderrLog
+from bcd.tracers._options import OptionList
+
+TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from bcd.tracer import Log, LogPriority, Memory
+
+__all__ = ["PythonTracer"]
+
+_REQUEST_VERSION = 1
+_MEMORY, _RELEASE = 3, 4  # descriptor numbers in the tracer
+_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(__file__)), "ptrace", "__main__.py")  # noqa: PTH118, PTH120 - pathlib costs milliseconds to import
+
+
+class PythonTracer(OptionList):
+    """Writes a snapshot of this process: exception, threads and tasks with their variables.
+
+    The constructor loads what a trace needs, so that the first error is not slow. It does not
+    fail where bcd cannot read memory; a trace then says why.
+
+    Args:
+        folder: Where the snapshots go; see :func:`bcd.folder.snapshot_folder`.
+        python: Path of the interpreter, for programs in which ``sys.executable`` is another
+            program (uWSGI, mod_wsgi). It has to be the very binary that runs this program.
+        program: Path of the tracer program, to be run by ``python``.
+        limits: Limits of what is read, by name, each a number of at least 0; the tracer
+            program knows the names and their defaults.
+        redact: Further names whose values are kept out of the snapshot, besides those that
+            look secret.
+        reveal: Names that look secret and whose values may be shown.
+        timeout: Seconds from the call of ``trace`` to the end of the tracer; below 0 means
+            none.
+
+    Raises:
+        ConfigError: An argument of a wrong type or value.
+    """
+
+    def __init__(  # noqa: PLR0913 - all are options, given by name
+        self,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        python: str | None = None,
+        program: str | os.PathLike[str] | None = None,
+        limits: Mapping[str, float] | None = None,
+        redact: Sequence[str] = (),
+        reveal: Sequence[str] = (),
+        timeout: float | timedelta = 30.0,
+    ) -> None:
+        super().__init__()
+        self._folder = snapshot_folder(folder)
+        self._python = python or sys.executable
+        self._program = os.fsdecode(program or _PROGRAM)
+        self._settings = {
+            "limits": _checked_limits(limits or {}),
+            "redact": _checked_names("redact", redact),
+            "reveal": _checked_names("reveal", reveal),
+        }
+        self._executable = _executable()
+        self._defaults = TraceOptions(
+            faulted=True, err_classification=True, timeout=_checked_seconds(timeout)
+        )
+        self._log: Log = StderrLog()
+
+    def __str__(self) -> str:
+        return "PythonTracer"
+
+    @property
+    def folder(self) -> str:
+        """Absolute path of the folder that the snapshots go to."""
+        return self._folder
+
+    def default_trace_options(self) -> TraceOptions:
+        """The options of a trace that is given none: the one shared object, edits persist."""
+        return self._defaults
+
+    def set_logger(self, log: Log) -> None:
+        """Send the messages of this tracer to another log."""
+        self._log = log
+
+    def logf(self, level: LogPriority, format: str, *args: object) -> None:  # noqa: A002 - Go's word
+        """Log ``format % args`` if the log takes that level."""
+        self._log.logf(level, format, *args)
+
+    def set_log_level(self, level: LogPriority) -> None:
+        """Set the mask of the levels that are emitted; all others are ignored."""
+        self._log.set_log_level(level)
+
+    def finalize(self, options: list[str]) -> Command:
+        """Make the command that attaches to this process, for lack of a frozen copy."""
+        by_hand = ["--faulted", str(os.getpid()), "--output", self._folder, *options]
+        return Command(argv=[*self._argv(), *by_hand])
+
+    def finalize_memory(
+        self,
+        options: list[str],
+        memory: Memory,
+        error: BaseException | None,
+        started: float,
+    ) -> Command:
+        """Make the command that reads ``memory``; see :class:`bcd.tracer.MemoryTracer`.
+
+        Raises:
+            FinalizeError: bcd cannot read memory here, or no interpreter is known.
+        """
+        held = memory.mode != "frozen"
+        request = {
+            **self._request(options, error, started),
+            "mode": memory.mode,
+            "copy": memory.copy,
+            "notes": list(memory.notes),
+            "memory": _MEMORY,
+            "release": _RELEASE if held else None,
+        }
+        return Command(
+            argv=self._argv(),
+            stdin=json.dumps(request).encode("ascii") + b"\n",
+            descriptors={_MEMORY: memory.descriptor},
+            released_by=_RELEASE if held else None,
+        )
+
+    def _argv(self) -> list[str]:
+        reason = _linux.unavailable()
+        if reason is not None:
+            raise FinalizeError(f"{self} cannot run here, because {reason}: use another tracer")
+        if not self._python:
+            raise FinalizeError(
+                "sys.executable is empty, so the tracer's interpreter is not known: pass "
+                "PythonTracer(python=...) the path of the interpreter that runs this program"
+            )
+        # -I -S: no file of the host (.pth, sitecustomize, PYTHONPATH) runs in the tracer.
+        return [self._python, "-I", "-S", self._program]
+
+    def _request(
+        self, options: list[str], error: BaseException | None, started: float
+    ) -> dict[str, Any]:
+        return {
+            "version": _REQUEST_VERSION,
+            "arguments": options,
+            "output": self._folder,
+            "pid": os.getpid(),
+            "started": started,
+            "wall": time.time(),
+            "reason": _reason(options, error),
+            "hints": {
+                "int": id(int),
+                "error": None if error is None else id(error),
+                "hexversion": sys.hexversion,
+                "executable": self._executable,
+            },
+            **self._settings,
+        }
+
+
+def _reason(options: list[str], error: BaseException | None) -> str:
+    if "bcd.SignalError" in options:  # the classifier of rule 27
+        return "signal"
+    return "request" if error is None else "error"
+
+
+def _executable() -> list[int] | None:
+    """Device and inode of the running binary, by which the tracer knows its own kind."""
+    try:
+        status = os.stat("/proc/self/exe")  # noqa: PTH116 - pathlib costs milliseconds to import
+    except OSError:
+        return None
+    return [status.st_dev, status.st_ino]
+
+
+def _checked_names(setting: str, names: Sequence[str]) -> list[str]:
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{setting} is {names!r}: pass a list of names, each a str")
+    return list(names)
+
+
+def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
+    for name, value in limits.items():
+        if not _is_number(value) or not value >= 0:
+            raise ConfigError(f"limits[{name!r}] is {value!r}: pass a number of at least 0")
+    return dict(limits)
+
+
+def _checked_seconds(timeout: float | timedelta) -> float:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if not _is_number(seconds) or math.isnan(seconds):
+        raise ConfigError(f"timeout is {timeout!r}: pass seconds or a timedelta, below 0 for none")
+    return float(seconds)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
