@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping  # noqa: TC003 - the codec resolves the hints
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - the codec resolves the hints
 from typing import Any

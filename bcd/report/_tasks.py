@@ -1,0 +1,118 @@
+"""Tasks as a tree: below each task those that it waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bcd.report._frames import FrameWriter, same_place
+from bcd.report._line import Part, line
+from bcd.report._stacks import names_of
+from bcd.report._view import Detail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.text import Text
+
+    from bcd.snapshot.model import Frame, Task
+
+__all__ = ["task_lines"]
+
+_FOLDED_GROUPS = 40
+_DEEPEST = 30
+_STATES = {"running": "running", "ready": "ready to run", "waiting": "waiting"}
+
+
+def task_lines(tasks: Sequence[Task], frames: FrameWriter, detail: Detail) -> Iterator[Text]:
+    """Show the tasks; equal ones that wait for no other task are one group."""
+    tree = _Tree(tasks, frames, detail)
+    yield from tree.lines(tree.roots(), depth=0)
+    if tree.left:
+        yield line(f"… and {tree.left} more tasks; --tasks shows all", style="dim")
+
+
+class _Tree:
+    """The tasks by who waits for them; in a circle of waiting each is shown once."""
+
+    def __init__(self, tasks: Sequence[Task], frames: FrameWriter, detail: Detail) -> None:
+        self._tasks = tasks
+        self._frames = frames
+        self._detail = detail
+        self._by_id = {task.id: task for task in tasks}
+        self._seen: set[str] = set()
+        self._room = _FOLDED_GROUPS if detail is Detail.FOLDED else len(tasks)
+        self._below: dict[str, list[Task]] = {}
+        for task in tasks:
+            for waiter in task.awaited_by:
+                self._below.setdefault(waiter, []).append(task)
+
+    @property
+    def left(self) -> int:
+        """How many tasks there was no room for."""
+        return len(self._by_id) - len(self._seen)
+
+    def roots(self) -> list[Task]:
+        """Return the tasks that no recorded task waits for; of a circle, its first task."""
+        roots = [task for task in self._tasks if not self._waiters(task)]
+        reached: set[str] = set()
+        self._reach(roots, reached)
+        for task in self._tasks:
+            if task.id not in reached:
+                roots.append(task)
+                self._reach([task], reached)
+        return sorted(roots, key=lambda each: each.state != "running")
+
+    def lines(self, tasks: Sequence[Task], depth: int) -> Iterator[Text]:
+        for group in self._grouped(tasks):
+            first = group[0]
+            if first.id in self._seen:
+                yield line("  " * depth, (f"└ {first.name}, shown above", "dim"))
+            elif self._room > 0:
+                self._room -= 1
+                self._seen.update(each.id for each in group)
+                yield from self._group(group, depth)
+                if depth < _DEEPEST:
+                    yield from self.lines(self._below.get(first.id, []), depth + 1)
+
+    def _group(self, group: Sequence[Task], depth: int) -> Iterator[Text]:
+        first = group[0]
+        branch = "  " * (depth - 1) + "└ " if depth else ""
+        yield _title(group, branch)
+        below = "  " * depth
+        for row in self._stack(first.frames, 2 * depth):
+            yield line(below).append_text(row)
+
+    def _stack(self, frames: Sequence[Frame], indent: int) -> Iterator[Text]:
+        if self._detail is Detail.FULL:
+            return self._frames.stack(frames, indent)
+        return self._frames.one(frames)
+
+    def _waiters(self, task: Task) -> list[str]:
+        return [each for each in task.awaited_by if each in self._by_id and each != task.id]
+
+    def _reach(self, tasks: Sequence[Task], reached: set[str]) -> None:
+        to_do = list(tasks)
+        while to_do:
+            task = to_do.pop()
+            if task.id not in reached:
+                reached.add(task.id)
+                to_do.extend(self._below.get(task.id, []))
+
+    def _grouped(self, tasks: Sequence[Task]) -> list[list[Task]]:
+        groups: dict[object, list[Task]] = {}
+        for task in tasks:
+            alone = task.id in self._below or task.id in self._seen
+            stack = tuple(map(same_place, task.frames))
+            key = task.id if alone else (task.state, task.waiting_for, stack)
+            groups.setdefault(key, []).append(task)
+        return list(groups.values())
+
+
+def _title(group: Sequence[Task], branch: str) -> Text:
+    first = group[0]
+    parts: list[Part] = [(branch, "dim"), (names_of([each.name for each in group]), "bold")]
+    state = _STATES.get(first.state, first.state)
+    parts.append((f" · {state}", "green" if first.state == "running" else "dim"))
+    if first.waiting_for is not None:
+        parts.extend([(" for ", "dim"), first.waiting_for])
+    return line(*parts)

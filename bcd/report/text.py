@@ -1,0 +1,96 @@
+"""A snapshot as lines of text: the error first, then what else the process was doing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bcd.report._exceptions import exception_lines
+from bcd.report._frames import FrameWriter
+from bcd.report._line import line
+from bcd.report._process import pair_lines, process_pairs, tracer_text
+from bcd.report._stacks import thread_lines
+from bcd.report._tasks import task_lines
+from bcd.report._view import Detail, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.text import Text
+
+    from bcd.snapshot.model import Snapshot
+
+__all__ = ["Detail", "View", "plain", "report"]
+
+_KINDS = {
+    "request": "a snapshot that the program asked for",
+    "signal": "a snapshot on a signal",
+    "dump": "a snapshot from outside",
+}
+
+
+def report(snapshot: Snapshot, view: View) -> Iterator[Text]:
+    """Show a snapshot.
+
+    Args:
+        snapshot: What to show.
+        view: How much of it, and how wide.
+
+    Returns:
+        Lines with styles and without newlines; nothing in them can control a terminal.
+    """
+    frames = FrameWriter(snapshot.sources, view)
+    yield from _title(snapshot)
+    if snapshot.exception is not None:
+        yield line()
+        yield from exception_lines(snapshot.exception, frames)
+    yield from _attributes(snapshot, view)
+    yield from _section("Process", pair_lines(process_pairs(snapshot.process), view))
+    if view.threads is not Detail.NONE:
+        rows = thread_lines(snapshot.threads, frames, view.threads)
+        yield from _section(f"Threads ({len(snapshot.threads)})", rows)
+    if view.tasks is not Detail.NONE:
+        rows = task_lines(snapshot.tasks, frames, view.tasks)
+        yield from _section(f"Tasks ({len(snapshot.tasks)})", rows)
+    yield from _section("Cut short", _sentences(snapshot.truncated))
+    yield from _section("Notes", _sentences(snapshot.notes))
+
+
+def plain(snapshot: Snapshot, view: View | None = None) -> str:
+    """Show a snapshot as text without colours, every line with its newline."""
+    return "".join(f"{each.plain}\n" for each in report(snapshot, view or View()))
+
+
+def _title(snapshot: Snapshot) -> Iterator[Text]:
+    if snapshot.exception is not None:
+        root = snapshot.exception.list[snapshot.exception.root]
+        message = root.message.partition("\n")[0]
+        colon = ": " if message else ""
+        yield line((root.type, "bold red"), colon, (message, "bold"))
+    else:
+        kind = snapshot.reason.kind
+        yield line((_KINDS.get(kind, kind), "bold"))
+    host = snapshot.process.host
+    where = f"pid {snapshot.process.pid}" + (f" on {host}" if host else "")
+    yield line(f"{snapshot.id} · {snapshot.created:%Y-%m-%d %H:%M:%S} UTC · {where}", style="dim")
+    yield line(tracer_text(snapshot), style="dim")
+
+
+def _attributes(snapshot: Snapshot, view: View) -> Iterator[Text]:
+    pairs = list(snapshot.attributes.items())
+    if snapshot.classifiers:
+        pairs.append(("classifiers", ", ".join(snapshot.classifiers)))
+    yield from _section("Attributes", pair_lines(pairs, view))
+
+
+def _section(title: str, rows: Iterable[Text]) -> Iterator[Text]:
+    empty = True
+    for row in rows:
+        if empty:
+            yield line()
+            yield line((title, "bold underline"))
+            empty = False
+        yield row
+
+
+def _sentences(sentences: Iterable[str]) -> Iterator[Text]:
+    return (line("  ", each, style="dim") for each in sentences)
