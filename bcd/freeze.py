@@ -20,7 +20,7 @@ from bcd.errors import FreezeError
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["DEFAULT_LIMIT", "FrozenMemory", "freeze"]
 
@@ -35,21 +35,31 @@ class FrozenMemory:
     belongs to the parent.
 
     Attributes:
-        descriptor: Open for reading, the offset is the address; -1 once closed. Programs
-            started later do not inherit it.
         notes: Why the better way was not taken, one sentence each.
     """
 
-    descriptor = -1  # here for __del__, should an interrupt end __init__ at once
+    # Here for __del__, should an interrupt end __init__ at once.
     _owner = 0
+    _closing: Iterable[object] = ()
+    _ending: Iterable[object] = ()
 
     def __init__(self) -> None:
         self.notes: Sequence[str] = ()
-        self._owner = os.getpid()
-        self._child = _linux.child_cell()
         self._frozen = False
-        # Made before the copy, so that an interrupt cannot come between a copy and its undoing.
+        self._opened: list[int] = []
+        self._child = _linux.child_cell()
+        self._owner = os.getpid()
+        # Made before there is anything to undo: an interrupt cannot come in between.
+        self._closing = _linux.closing(self._opened)
         self._ending = _linux.reaping(self._child)
+
+    @property
+    def descriptor(self) -> int:
+        """Open for reading, the offset is the address; -1 once closed.
+
+        Programs started later do not inherit it.
+        """
+        return self._opened[-1] if self._opened and self._closing else -1
 
     @property
     def mode(self) -> str:
@@ -63,9 +73,10 @@ class FrozenMemory:
 
     def close(self) -> None:
         """Close the descriptor; to be called as soon as the tracer was started. Idempotent."""
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            _linux.close(descriptor)
+        # Neither another thread nor a signal handler can come between the next two lines: there
+        # is no call and no jump before list(), which does all the work (see bcd._linux).
+        closing, self._closing = self._closing, ()
+        list(closing)
 
     def release(self) -> None:
         """Close the descriptor, kill the copy and wait for its end. Idempotent, any thread."""
@@ -77,22 +88,20 @@ class FrozenMemory:
         """Catch what an interrupt on the way into ``release`` left behind."""
         self.release()
 
-    def _end_copy(self) -> None:
-        # Neither another thread nor a signal handler can come between these two lines: there
-        # is no call and no jump before list(), which runs all steps (see bcd._linux).
-        ending, self._ending = self._ending, iter(())
-        list(ending)
-
     def take_copy(self, seconds: float) -> None:
         """Copy the process; raises ``OSError``. A part of :func:`freeze`."""
         _linux.clone_sleeper(max(1, math.ceil(seconds)), self._child)
-        self.descriptor = _linux.open_memory(self.copy)
+        _linux.open_memory(self.copy, self._opened)
         self._frozen = True
 
     def take_own(self) -> None:
         """Take the process itself instead; raises ``OSError``. A part of :func:`freeze`."""
         self._end_copy()
-        self.descriptor = _linux.open_memory(None)
+        _linux.open_memory(None, self._opened)
+
+    def _end_copy(self) -> None:
+        ending, self._ending = self._ending, ()  # as in close()
+        list(ending)
 
 
 def freeze(*, seconds: float, limit: int = DEFAULT_LIMIT) -> FrozenMemory:

@@ -14,7 +14,7 @@ Source: ``CHECK_EVAL_BREAKER`` in CPython's ``Python/ceval.c`` and ``Python/byte
 The package can be imported anywhere; :func:`unavailable` says whether it can be used.
 """
 
-from bcd._linux.descriptors import close, pipe, poll, read, set_nonblocking, write
+from bcd._linux.descriptors import close, closing, pipe, poll, read, set_nonblocking, write
 from bcd._linux.libc import in_one_call, unavailable
 from bcd._linux.process import (
     child_cell,
@@ -34,6 +34,7 @@ __all__ = [
     "child_id",
     "clone_sleeper",
     "close",
+    "closing",
     "enable_tracing",
     "in_one_call",
     "kill_and_reap",

@@ -10,7 +10,11 @@ import time
 
 from bcd._linux.libc import LIBC, check, ctypes, failure
 
-__all__ = ["close", "pipe", "poll", "read", "set_nonblocking", "write"]
+TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["close", "closing", "pipe", "poll", "read", "set_nonblocking", "write"]
 
 # Source: asm-generic/fcntl.h, asm-generic/poll.h
 _F_GETFL, _F_SETFL = 3, 4
@@ -24,10 +28,11 @@ def pipe() -> tuple[int, int]:
         The end to read from and the end to write to.
     """
     ends = (ctypes.c_int * 2)(-1, -1)
+    closing = map(LIBC.close, ends)  # takes from the array when it runs, not now
     try:
         check(LIBC.pipe2(ends, os.O_CLOEXEC))
     except BaseException:
-        list(map(LIBC.close, ends))
+        list(closing)
         raise
     return ends[0], ends[1]
 
@@ -57,6 +62,15 @@ def read(descriptor: int, size: int) -> bytes:
 def close(descriptor: int) -> None:
     """Close a descriptor; one that is closed already is no error."""
     LIBC.close(descriptor)
+
+
+def closing(opened: list[int]) -> Iterator[object]:
+    """Prepare to close what a list of descriptors will hold by then.
+
+    Returns:
+        An iterator to be used up by ``list()``, once.
+    """
+    return map(LIBC.close, opened)
 
 
 def poll(descriptor: int, milliseconds: float) -> bool:

@@ -9,7 +9,7 @@ from _thread import get_native_id
 from functools import partial
 from operator import call
 
-from bcd._linux.descriptors import read
+from bcd._linux.descriptors import closing, read
 from bcd._linux.libc import LIBC, SIGNAL_SET_BYTES, check, ctypes, failure, in_one_call
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
@@ -55,13 +55,15 @@ def enable_tracing() -> None:
 
 def resident_bytes() -> int:
     """How much of this process is in memory; 0 where ``/proc`` does not tell."""
-    descriptor = LIBC.open(b"/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    opened: list[int] = []
+    ending = closing(opened)
     try:
-        fields = read(descriptor, 256).split()
+        opened.extend(map(LIBC.open, (b"/proc/self/statm",), (os.O_RDONLY | os.O_CLOEXEC,)))
+        fields = read(opened[0], 256).split()
     except OSError:
         return 0
     finally:
-        LIBC.close(descriptor)
+        list(ending)
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -81,26 +83,22 @@ def _dumpable_while(step: Callable[[], object]) -> list[Callable[[], object]]:
     ]
 
 
-def open_memory(pid: int | None) -> int:
+def open_memory(pid: int | None, opened: list[int]) -> None:
     """Open the memory of this process (None) or of a child for reading.
 
-    Returns:
-        A descriptor that programs started later do not inherit; the offset is the address.
+    Args:
+        pid: The child's process id.
+        opened: The call that opens appends the descriptor to it, -1 on failure. The offset is
+            the address; programs started later do not inherit it.
 
     Raises:
         OSError: With the path in ``/proc`` as ``filename``.
     """
     path = b"/proc/%s/mem" % (b"self" if pid is None else b"%d" % pid)
-    opened: list[int] = []
     opening = map(LIBC.open, (path,), (os.O_RDONLY | os.O_CLOEXEC,))
     step: Callable[[], object] = partial(opened.extend, opening)
-    try:
-        in_one_call(_dumpable_while(step) if pid is None else [step])
-        check(opened[0], path)
-    except BaseException:
-        list(map(LIBC.close, opened))
-        raise
-    return opened[0]
+    in_one_call(_dumpable_while(step) if pid is None else [step])
+    check(opened[-1], path)
 
 
 def child_cell() -> ctypes.c_int:
@@ -154,8 +152,8 @@ def reaping(child: ctypes.c_int) -> Iterator[object]:
         child: From :func:`child_cell`; read when the steps run, and then set to none.
 
     Returns:
-        An iterator to be used up by ``list()`` or :func:`in_one_call`, once. It keeps the
-        signals blocked, so that no wait is cut short, and releases the GIL while it waits.
+        An iterator to be used up by ``list()``, once. It keeps the signals blocked, so that
+        no wait is cut short, and releases the GIL while it waits.
     """
     before = ctypes.create_string_buffer(SIGNAL_SET_BYTES)
     steps: list[Callable[[], object]] = [

@@ -51,6 +51,7 @@ def spawn(
     pairs = () if env is None else env.items()
     variables = [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in pairs]
     child = child_cell()
+    ending = reaping(child)  # made before: nothing may come between the interrupt and it
     actions = _file_actions(descriptors, cwd)
     try:
         code = LIBC.posix_spawn(
@@ -63,7 +64,7 @@ def spawn(
         )
         LIBC.spawn_step["_file_actions_destroy"](actions)
     except BaseException:
-        list(reaping(child))
+        list(ending)
         raise
     if code:
         raise failure(_culprit(arguments[0], cwd), code)

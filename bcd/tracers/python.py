@@ -192,7 +192,7 @@ def _checked_names(setting: str, names: Sequence[str]) -> list[str]:
 
 def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
     for name, value in limits.items():
-        if not _is_number(value) or not value >= 0:
+        if not _is_number(value) or not 0 <= value < math.inf:
             raise ConfigError(f"limits[{name!r}] is {value!r}: pass a number of at least 0")
     return dict(limits)
 
