@@ -30,10 +30,11 @@ _LONGEST_NAP = 3600.0  # seconds; keeps infinite waits below what a lock accepts
 class _Place:
     """A place in the queue; known by identity only."""
 
-    __slots__ = ("bell",)
+    __slots__ = ("bell", "thread")
 
     def __init__(self) -> None:
         self.bell: _thread.LockType | None = None
+        self.thread: int | None = _thread.get_ident()
 
     def ring(self) -> None:
         """Wake the thread that waits at this place, if there is one."""
@@ -74,11 +75,11 @@ class Gate:
         slot = Slot(self)
         return slot if slot.try_take() else None
 
-    def acquire(self, deadline: float | None) -> Slot | None:
+    def acquire(self, deadline: float) -> Slot | None:
         """Wait for the slot, first come, first served.
 
         Args:
-            deadline: Moment of the gate's clock at which to give up, None for never.
+            deadline: Moment of the gate's clock at which to give up, may be infinite.
         """
         slot = Slot(self)
         return slot if slot.take(deadline) else None
@@ -128,6 +129,17 @@ class Slot:
             return False
         return first and gate.clock() >= gate.opens_at
 
+    def waits_for_itself(self) -> bool:
+        """Whether the slot is held further up in the calls of this very thread."""
+        try:
+            return self._gate.queue[0].thread == self._place.thread
+        except IndexError:
+            return False
+
+    def hand_over(self) -> None:
+        """Note that another thread will release the slot."""
+        self._place.thread = None
+
     def join(self) -> None:
         """Take the last place in the queue."""
         self._gate.queue.append(self._place)
@@ -146,11 +158,11 @@ class Slot:
         self.give_back()
         return False
 
-    def take(self, deadline: float | None) -> bool:
+    def take(self, deadline: float) -> bool:
         """Wait for the slot, first come, first served.
 
         Args:
-            deadline: Moment of the gate's clock at which to give up, None for never.
+            deadline: Moment of the gate's clock at which to give up, may be infinite.
 
         Returns:
             True when it was won; False when the deadline came first, also where it had passed
@@ -160,7 +172,7 @@ class Slot:
         self._place.bell.acquire()
         try:
             self.join()
-            won = self._wait(math.inf if deadline is None else deadline)
+            won = self._wait(deadline)
         except BaseException:
             self.give_back()
             raise

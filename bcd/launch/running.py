@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import select
 import signal
@@ -137,11 +138,11 @@ class Running:
             self._feed.add_last(line)
             self._push()
 
-    def wait(self, deadline: float | None) -> bool:
+    def wait(self, deadline: float) -> bool:
         """Feed the tracer and listen to it until it ends.
 
         Args:
-            deadline: Moment of ``time.monotonic()`` at which to give up, None for never.
+            deadline: Moment of ``time.monotonic()`` at which to give up, may be infinite.
 
         Returns:
             True when it has ended; its outputs are complete then, save for what descendants
@@ -151,7 +152,7 @@ class Running:
             return True
         poller, work = self._listen()
         while not self._reap():
-            left = _LONGEST_POLL if deadline is None else deadline - time.monotonic()
+            left = min(deadline - time.monotonic(), _LONGEST_POLL)
             if left <= 0:
                 return False
             nap = min(left, _LONGEST_POLL if self._pidfd in work else _NAP)
@@ -266,7 +267,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 def _reap_later(running: Running) -> None:
     """Wait for a process that was told to end, without the caller."""
     try:
-        _thread.start_new_thread(running.wait, (None,))
+        _thread.start_new_thread(running.wait, (math.inf,))
     except RuntimeError:  # no more threads, or the interpreter is shutting down
         _unreaped.append(running)
 

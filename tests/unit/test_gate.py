@@ -66,7 +66,7 @@ def in_child(answer: Callable[[], bool]) -> bool:
 class Waiter(threading.Thread):
     """A thread that waits for the slot and reports the moment of the clock when it got it."""
 
-    def __init__(self, gate: Gate, deadline: float | None = None) -> None:
+    def __init__(self, gate: Gate, deadline: float = math.inf) -> None:
         super().__init__(daemon=True)
         self.gate, self.deadline = gate, deadline
         self.slot: Slot | None = None
@@ -179,7 +179,7 @@ def test_a_wait_lasts_until_the_limit_is_over() -> None:
     win(gate).release(0.05)
     opens_at = gate.opens_at
 
-    slot = gate.acquire(None)
+    slot = gate.acquire(math.inf)
 
     assert slot is not None
     assert time.monotonic() >= opens_at
@@ -241,7 +241,7 @@ def test_an_exception_in_the_wait_leaves_the_queue(gate: Gate, clock: FakeClock)
 
     gate.clock = interrupted
     with pytest.raises(KeyboardInterrupt):
-        waiting.take(None)
+        waiting.take(math.inf)
 
     assert len(gate.queue) == 1
     assert slot.held()
@@ -253,6 +253,21 @@ def test_a_trace_inside_a_trace_is_refused_not_locked_up(gate: Gate) -> None:
 
     assert gate.try_acquire() is None
     assert win_.held()
+
+
+def test_a_thread_that_would_wait_for_itself_can_know(gate: Gate) -> None:
+    """A trace inside a trace is told from one that another thread will end."""
+    assert not Slot(gate).waits_for_itself()
+    slot = win(gate)
+    assert Slot(gate).waits_for_itself()
+    answers: list[bool] = []
+    other = threading.Thread(target=lambda: answers.append(Slot(gate).waits_for_itself()))
+    other.start()
+    other.join()
+    slot.hand_over()
+
+    assert answers == [False]
+    assert not Slot(gate).waits_for_itself()
 
 
 def test_a_forked_child_starts_with_a_free_slot(gate: Gate) -> None:

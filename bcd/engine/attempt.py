@@ -1,0 +1,289 @@
+"""One attempt to trace this process, and everything that must not outlive it."""
+
+from __future__ import annotations
+
+import _thread
+import math
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bcd.config import current_config
+from bcd.engine.arguments import timeout_of, with_attributes, with_extras
+from bcd.engine.result import TraceResult
+from bcd.engine.wording import error_text, type_name
+from bcd.errors import (
+    Busy,
+    ConfigError,
+    ExecutionTimeout,
+    ExitError,
+    FinalizeError,
+    KillError,
+    SlotTimeout,
+    TraceError,
+)
+from bcd.freeze import freeze
+from bcd.gate import Gate, Slot
+from bcd.launch import start
+from bcd.tracer import LogPriority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from bcd.freeze import FrozenMemory
+    from bcd.launch import Running
+    from bcd.tracer import Command, TraceOptions, Tracer
+
+    Attributes: TypeAlias = Mapping[str, str] | Callable[[], Mapping[str, str] | None] | None
+
+__all__ = ["GATE", "Attempt", "Dropped"]
+
+GATE = Gate()
+"""The one slot of the process (rule 20)."""
+
+_RELEASE_SECONDS = 0.25  # the longest time that the GIL is kept for a tracer without a copy
+_COPY_MARGIN = 5.0  # seconds that a copy outlives the time-out, should nobody release it
+_LONGEST_COPY = 3600.0  # seconds
+_LONGEST_REASON = 500  # characters of a tracer's own words
+
+
+class Dropped(Exception):  # noqa: N818 - it is no error
+    """The callable that was to give the attributes decided against the trace."""
+
+
+class Attempt:
+    """One attempt to trace this process.
+
+    Whoever makes one has to ``finish`` it; one that is dropped finishes itself. In a forked
+    child it only closes descriptors: slot, tracer and copy belong to the parent.
+
+    Attributes:
+        started: ``time.monotonic()`` when ``trace`` was called, in seconds.
+        held: Seconds from then until the program could go on.
+        adopted: Whether a thread of its own will conclude.
+        done: A lock to be held by that thread as long as it has not.
+    """
+
+    def __init__(self, tracer: Tracer, error: BaseException | None, started: float) -> None:
+        self.started = started
+        self.held = 0.0
+        self.adopted = False
+        self.done = _thread.allocate_lock()
+        self._tracer = tracer
+        self._error = error
+        self._config = current_config()  # read at call time (rule 23)
+        self._ends_at = math.inf
+        self._timeout = math.inf
+        self._slot = Slot(GATE)
+        self._memory: FrozenMemory | None = None
+        self._running: Running | None = None
+        self._name = ""
+
+    def begin(self, options: TraceOptions | None, attributes: Attributes, *, wait: bool) -> None:
+        """Win the slot and start the tracer; the program can go on then.
+
+        Args:
+            options: What to do; None takes the tracer's defaults.
+            attributes: As for ``trace``.
+            wait: Whether to wait for the slot.
+
+        Raises:
+            TraceError: There will be no snapshot.
+            Dropped: The callable decided against it; the slot was given back.
+        """
+        with _own_errors(self._tracer):
+            given = self._tracer.default_trace_options() if options is None else options
+            self._timeout = timeout_of(self._tracer, given)
+            self._ends_at = self.started + self._timeout
+            arguments = with_extras(self._tracer, self._error, given)
+        self._win_slot(wait=wait)
+        with _own_errors(self._tracer):
+            added = attributes() if callable(attributes) else attributes
+            if added is None and attributes is not None:
+                self._slot.give_back()
+                raise Dropped
+            arguments = with_attributes(self._tracer, arguments, added or {})
+        self._start(arguments)
+
+    def _win_slot(self, *, wait: bool) -> None:
+        if not wait or self._slot.waits_for_itself():
+            if not self._slot.try_take():
+                raise busy()
+        elif not self._slot.take(self._ends_at):
+            raise SlotTimeout(
+                f"tracer lock acquisition timed out: no turn within {self._timeout:g} s; "
+                "allow more time, or lower the rate limit"
+            )
+
+    def _start(self, arguments: list[str]) -> None:
+        finalize_memory = getattr(self._tracer, "finalize_memory", None)
+        if finalize_memory is None:
+            with _own_errors(self._tracer):
+                command = self._tracer.finalize(arguments)
+            self._launch(command, on_memory=False)
+        else:
+            self._start_on_memory(finalize_memory, arguments)
+        self.held = time.monotonic() - self.started
+
+    def _start_on_memory(
+        self, finalize_memory: Callable[..., Command], arguments: list[str]
+    ) -> None:
+        """Freeze and start with the GIL kept: what gives it up may wait 5 ms to get it back."""
+        left = max(0.0, self._ends_at - time.monotonic())
+        self._memory = freeze(seconds=min(left + _COPY_MARGIN, _LONGEST_COPY))
+        with _own_errors(self._tracer):
+            command = finalize_memory(arguments, self._memory, self._error, self.started)
+        running = self._launch(command, on_memory=True)
+        running.hold(_RELEASE_SECONDS)
+        blocked = (time.monotonic() - self.started) * 1000
+        running.tell(b'{"blocked_ms": %.3f}\n' % blocked)
+        self._memory.close()
+
+    def _launch(self, command: Command, *, on_memory: bool) -> Running:
+        held = self._memory is not None and self._memory.mode != "frozen"
+        self._name = os.fsdecode(command.argv[0]) if command.argv else ""
+        self._running = start(command, more_input=on_memory, releasable=held)
+        return self._running
+
+    def hand_over(self) -> None:
+        """Note that another thread will conclude."""
+        self._slot.hand_over()
+
+    def conclude(self, latest: float = math.inf, *, may_raise: bool = True) -> TraceResult:
+        """Wait for the tracer and finish.
+
+        Args:
+            latest: Moment of ``time.monotonic()`` after which it is not waited for even if the
+                time-out is later.
+            may_raise: Whether there is a caller to raise to.
+
+        Returns:
+            The result, which names what the tracer itself did wrong.
+
+        Raises:
+            KillError: The tracer ran too long and could not be killed, and the configuration
+                wants that raised (rule 22).
+        """
+        assert self._running is not None  # noqa: S101 - begin() came first
+        try:
+            failure = self._outcome(self._running, min(latest, self._ends_at))
+        finally:
+            self.finish()
+        if failure is not None:
+            self.log(failure)
+        if isinstance(failure, KillError):
+            if may_raise and self._config.raise_on_kill_failure:
+                raise failure
+            failure = self._too_long()
+        return self.result(failure)
+
+    def _outcome(self, running: Running, deadline: float) -> TraceError | None:
+        if running.wait(deadline):
+            return self._verdict(running)
+        try:
+            running.kill()
+        except OSError as refusal:
+            return KillError(
+                f"tracer execution timed out and {self._name!r} (process {running.pid}) could "
+                f"not be killed: {refusal.strerror}; end it by hand"
+            )
+        return self._too_long()
+
+    def _too_long(self) -> ExecutionTimeout:
+        return ExecutionTimeout(
+            f"tracer execution timed out: {self._name!r} was not done within {self._timeout:g} s"
+            "; allow more time, or let it do less"
+        )
+
+    def _verdict(self, running: Running) -> TraceError | None:
+        said = _last_line(running.stderr)
+        because = f": {said}" if said else ""
+        if running.status is None and said:
+            return ExitError(f"the tracer {self._name!r} ended, its status is unknown{because}")
+        if running.status is not None and running.status < 0:
+            name = _signal_name(-running.status)
+            return ExitError(f"the tracer {self._name!r} was ended by {name}{because}")
+        if running.status:
+            return ExitError(
+                f"the tracer {self._name!r} exited with status {running.status}{because}"
+            )
+        if running.fault is not None:
+            return TraceError(f"the tracer {self._name!r} was not served: {running.fault}")
+        return None
+
+    def result(self, error: TraceError | None = None, *, dropped: bool = False) -> TraceResult:
+        """What is known now."""
+        running = self._running
+        return TraceResult(
+            error=error,
+            stdout=running.stdout if running else b"",
+            stderr=running.stderr if running else b"",
+            exit_status=running.status if running else None,
+            duration=time.monotonic() - self.started,
+            held=self.held or time.monotonic() - self.started,
+            dropped=dropped,
+        )
+
+    def log(self, failure: TraceError) -> None:
+        """Say in one line through the tracer why there is no snapshot."""
+        if isinstance(failure, Busy):
+            return  # the caller asked not to wait, and counts
+        line = " ".join(error_text(failure).split())
+        with suppress(Exception):  # a log that fails must not fail the program
+            self._tracer.logf(LogPriority.ERROR, "trace failed: %s", line)
+
+    def finish(self) -> None:
+        """Leave neither tracer, copy, descriptor nor slot behind; idempotent, any thread."""
+        try:
+            if self._running is not None:
+                self._running.discard()
+        finally:
+            try:
+                if self._memory is not None:
+                    self._memory.release()
+            finally:
+                self._slot.release(self._config.rate_limit_seconds)
+
+    def __del__(self) -> None:
+        """Catch what an interrupt on the way into ``finish`` left behind."""
+        self.finish()
+
+
+def busy() -> Busy:
+    """The error for a caller who would not wait."""
+    return Busy("another trace runs, or the rate limit is not over yet")
+
+
+class _own_errors:  # noqa: N801 - a context manager; contextlib's are slower and lose to interrupts
+    """Turn what a tracer's or a caller's own code raises into a :class:`TraceError`."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, (TraceError, Dropped)):
+            return
+        if isinstance(error, ConfigError):
+            raise TraceError(str(error)) from error
+        raise FinalizeError(
+            f"{type_name(self._tracer)} could not make its command: "
+            f"{type_name(error)}: {error_text(error)}"
+        ) from error
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode("utf-8", "backslashreplace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_REASON]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
