@@ -1,0 +1,302 @@
+"""One snapshot: what is read in which order, and what becomes of a part that cannot be read.
+
+The most telling comes first, so that it survives a deadline: the exception, then the threads,
+then the tasks. A fault in one part becomes a note, and the others go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
+from bcd.ptrace.exceptions import Exceptions
+from bcd.ptrace.objects import STR
+from bcd.ptrace.process import read_process, rfc3339, start_time
+from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
+from bcd.ptrace.stacks import Frames, Stacks
+from bcd.ptrace.tasks import Tasks
+from bcd.ptrace.write import encode
+from bcd.snapshot.format import FORMAT_VERSION, new_id
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from bcd.ptrace.request import Request
+    from bcd.ptrace.target import Target
+
+_FINGERPRINT_FRAMES = 5
+_OPAQUE = (OSError, RecursionError, OverflowError, ValueError, IndexError, KeyError)
+"""What memory that makes no sense may raise in the midst of a part, besides our own errors."""
+
+
+class Document:
+    """Builds one snapshot.
+
+    Args:
+        target: The process that is read.
+        request: What is asked for.
+        own_folder: The folder of bcd.
+        version: Of bcd.
+    """
+
+    def __init__(self, target: Target, request: Request, own_folder: str, version: str) -> None:
+        self._target = target
+        self._request = request
+        self._began = time.monotonic()
+        self._modules: list[tuple[str, str]] = []
+        self._exceptions: dict[str, Any] | None = None
+        self._threads: list[dict[str, Any]] = []
+        self._tasks: list[dict[str, Any]] = []
+        self._version = version
+        self._read_ms = 0.0
+        self._frames = Frames(target, own_folder)
+        self._stacks = Stacks(target, self._frames, _main_interpreter(target))
+        for note in request.notes:
+            target.remarks.note(note)
+
+    def read_urgent(self) -> None:
+        """Read the exception and the threads: what must not change while it is read."""
+        self._section("exception", self._read_exception)
+        self._section("threads", self._read_threads)
+
+    def read_tasks(self) -> None:
+        """Read the asyncio tasks; the last that needs the target's memory."""
+        layout = self._target.layout.task
+        if layout is None:
+            self._target.remarks.note("tasks: this interpreter has no _asyncio module")
+        elif not self._request.only_threads:
+            tasks = Tasks(self._target, self._frames, self._stacks, layout)
+            self._section("tasks", lambda: self._tasks.extend(tasks.read()))
+        self._read_ms = (time.monotonic() - self._began) * 1000
+
+    def finish(self, blocked_ms: float | None) -> tuple[str, bytes]:
+        """Add what is known without the target's memory, replace secrets, and encode.
+
+        Args:
+            blocked_ms: How long the program was held, None where it did not say.
+
+        Returns:
+            The snapshot's id and the encoded document.
+        """
+        document = self._assemble(blocked_ms)
+        document["truncated"] = self._target.remarks.truncated
+        document["notes"] = self._target.remarks.notes
+        self._scrub(document)
+        limit = self._target.limits["file_bytes"]
+        data = encode(document)
+        for shrink in (_without_task_variables, _without_thread_variables, _without_tasks, _bare):
+            if len(data) <= limit:
+                break
+            document["truncated"].append(shrink(document))
+            data = encode(document)
+        return str(document["id"]), data
+
+    def _section(self, name: str, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except DeadlineReached:
+            self._target.remarks.cut(f"{name}: the time for reading was over")
+        except (ReadError, *_OPAQUE) as fault:
+            self._target.remarks.note(f"{name}: {type(fault).__name__}: {fault}")
+
+    def _read_exception(self) -> None:
+        address = self._request.hints.get("error")
+        if not address:
+            return
+        exceptions = Exceptions(self._target, self._frames)
+        self._exceptions = exceptions.read(int(address), self._request.attributes.get("error"))
+        self._modules = exceptions.innermost_module(int(address))
+
+    def _read_threads(self) -> None:
+        names = self._thread_names()
+        holder = self._gil_holder()
+        only = self._request.only_threads
+        for state in self._stacks.states():
+            tid = self._stacks.native_id(state)
+            if only and tid not in only:
+                continue
+            if len(self._threads) >= self._target.limits["threads"]:
+                self._target.remarks.cut(f"threads: the first {len(self._threads):,}")
+                break
+            self._section(f"thread {tid}", lambda state=state: self._thread(state, names, holder))
+        self._threads.sort(key=lambda thread: (not thread["faulted"], thread["tid"]))
+
+    def _thread(self, state: int, names: dict[int, tuple[str, bool | None]], holder: int) -> None:
+        tid = self._stacks.native_id(state)
+        faulted = tid in self._request.faulted_threads
+        name, daemon = names.get(self._stacks.ident(state), (None, None))
+        self._threads.append(
+            {
+                "tid": tid,
+                "name": name,
+                "daemon": daemon,
+                "faulted": faulted,
+                "gil": state == holder,
+                "frames": self._stacks.stack(state, trim=state == holder),
+            }
+        )
+
+    def _gil_holder(self) -> int:
+        layout = self._target.layout
+        address = layout.thread.runtime + layout.slide + layout.thread.gil_holder
+        try:
+            return self._target.memory.word(address)
+        except MemoryFault as fault:
+            self._target.remarks.note(f"who holds the GIL: {fault}")
+            return 0
+
+    def _thread_names(self) -> dict[int, tuple[str, bool | None]]:
+        """Ident → name and daemon of the threads that ``threading`` knows."""
+        found: dict[int, tuple[str, bool | None]] = {}
+        objects = self._target.objects
+        try:
+            names = self._stacks.module_dict("threading")
+            active = objects.lookup(names, "_active") if names else 0
+            for key, thread in objects.dict_items(active) if active else ():
+                held = dict(objects.attributes(thread))
+                name, daemon = held.get("_name", 0), held.get("_daemonic", 0)
+                if name and objects.type_of(name).flags & STR:
+                    true = objects.static(True)  # noqa: FBT003
+                    ident = objects.integer(key) or 0
+                    found[ident] = (objects.text(name, 100)[0], daemon == true)
+        except MemoryFault as fault:
+            self._target.remarks.note(f"names of threads: {fault}")
+        return found
+
+    # Without the target's memory
+
+    def _assemble(self, blocked_ms: float | None) -> dict[str, Any]:
+        request, target = self._request, self._target
+        facts = read_process(request.pid, target.redactor, target.remarks.note)
+        wall = time.time()
+        document: dict[str, Any] = {
+            "format": FORMAT_VERSION,
+            "id": new_id(),
+            "created": rfc3339(wall),
+            "tracer": {},
+            "reason": {"kind": request.reason, "fingerprint": self._fingerprint()},
+            "process": facts,
+            "attributes": {
+                key: target.redactor.text("[redacted]" if target.redactor.is_secret(key) else value)
+                for key, value in request.attributes.items()
+            },
+            "classifiers": request.classifiers,
+            "exception": self._exceptions,
+            "threads": self._threads,
+            "tasks": self._tasks,
+            "sources": self._sources(str(facts.get("working_directory", "/"))),
+        }
+        began = self._began if request.started is None else request.started
+        document["tracer"] = {
+            "name": "bcd",
+            "version": self._version,
+            "mode": request.mode,
+            "python": sys.version.split()[0],
+            "blocked_ms": None if blocked_ms is None else round(blocked_ms, 3),
+            "read_ms": round(self._read_ms, 3),
+            "total_ms": round((time.monotonic() - began) * 1000, 3),
+            "limits": target.limits.values,
+        }
+        return document
+
+    def _sources(self, folder: str) -> dict[str, dict[str, object]]:
+        sources = Sources(folder, start_time(self._request.pid), self._target.redactor)
+        for error in self._exceptions["list"] if self._exceptions else ():
+            sources.want(error["frames"], AROUND_ERROR)
+        for holder in (*self._threads, *self._tasks):
+            sources.want(holder["frames"], AROUND_OTHER)
+        return sources.read()
+
+    def _fingerprint(self) -> str:
+        """What stays the same for the same fault: its type and the innermost frames of the app.
+
+        Modules, not paths, and no lines: both change from one deployment to the next.
+        """
+        from _blake2 import blake2b  # hashlib takes 3 ms to import
+
+        parts = list(self._request.classifiers)
+        if self._exceptions:
+            root = self._exceptions["list"][0]
+            frames = root["frames"]
+            modules = [module for module, _ in self._modules]
+            if len(modules) != len(frames):
+                modules = [""] * len(frames)
+            named = [
+                (module or frame["file"].rpartition("/")[2], frame["function"], frame["in_app"])
+                for module, frame in zip(modules, frames, strict=True)
+            ]
+            ours = [one for one in named if one[2]] or named
+            parts = [root["type"]]
+            parts += [f"{module}:{name}" for module, name, _ in ours[-_FINGERPRINT_FRAMES:]]
+        return blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+    def _scrub(self, document: dict[str, Any]) -> None:
+        """Replace the secrets that were met anywhere, everywhere."""
+        if self._target.redactor.knows_any:
+            for key in ("process", "attributes", "exception", "threads", "tasks", "sources"):
+                document[key] = _mapped(document[key], self._target.redactor.scrub)
+            for key in ("classifiers", "truncated", "notes"):
+                document[key] = _mapped(document[key], self._target.redactor.scrub)
+
+
+_STRUCTURE = frozenset({"file", "function", "type", "address", "name", "id", "state"})
+"""Keys whose values name code or things, and are no data of the program."""
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A copy with every text changed that is data of the program."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_mapped(item, change) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: item if key in _STRUCTURE else _mapped(item, change) for key, item in value.items()
+        }
+    return value
+
+
+def _main_interpreter(target: Target) -> int:
+    """Address of the state of the main interpreter: ``_PyRuntime`` points to it."""
+    layout = target.layout.thread
+    try:
+        return target.memory.word(layout.runtime + target.layout.slide + layout.runtime_interpreter)
+    except MemoryFault as fault:
+        raise CalibrationError(f"the interpreter of the target was not found: {fault}") from None
+
+
+def _without_task_variables(document: dict[str, Any]) -> str:
+    for task in document["tasks"]:
+        for frame in task["frames"]:
+            frame["locals"] = []
+    return "variables of tasks: the document was too large"
+
+
+def _without_thread_variables(document: dict[str, Any]) -> str:
+    for thread in document["threads"]:
+        for frame in thread["frames"]:
+            if not thread["faulted"]:
+                frame["locals"] = []
+    return "variables of threads that are not faulted: the document was too large"
+
+
+def _without_tasks(document: dict[str, Any]) -> str:
+    count = len(document["tasks"])
+    document["tasks"] = []
+    return f"{count:,} tasks: the document was too large"
+
+
+def _bare(document: dict[str, Any]) -> str:
+    for thread in document["threads"]:
+        thread["frames"] = thread["frames"][-20:]
+        for frame in thread["frames"]:
+            frame["locals"] = []
+    document["sources"] = {}
+    for error in document["exception"]["list"] if document["exception"] else ():
+        error["message"] = error["message"][:400]
+        for frame in error["frames"][:-20]:
+            frame["locals"] = []
+    return "sources, variables of threads and of outer frames: the document was too large"

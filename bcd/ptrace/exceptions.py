@@ -1,0 +1,217 @@
+"""The exception with its chain and groups, each with its traceback, frame by frame."""
+
+from __future__ import annotations
+
+from bcd.errors import DeadlineReached, MemoryFault
+from bcd.ptrace.objects import EXCEPTION, STR, TUPLE, TypeInfo
+from bcd.ptrace.stacks import Frame, Frames, read_bounded
+from bcd.ptrace.target import Target
+
+_LONGEST_TRACEBACK = 100_000
+_UNICODE_ARGS = 5
+_OS_ARGS = 2
+
+
+class Exceptions:
+    """Reads exceptions of the target.
+
+    Args:
+        target: The process that is read.
+        frames: Reads its frames.
+    """
+
+    def __init__(self, target: Target, frames: Frames) -> None:
+        self._target = target
+        self._memory = target.memory
+        self._objects = target.objects
+        self._layout = target.layout.exception
+        self._frames = frames
+
+    def read(self, root: int, text: str | None) -> dict[str, object]:
+        """An exception and all that it is chained to, each once.
+
+        Args:
+            root: Address of the exception.
+            text: What ``str()`` gave for it in the program itself, None where that is not known.
+
+        Returns:
+            The index of the root and the flat list, as in a snapshot.
+        """
+        entries: list[dict[str, object]] = []
+        order = [root]
+        index = {root: 0}
+        limit = self._target.limits["exceptions"]
+        for address in order:
+            if len(entries) >= limit:
+                break
+            entry = self._blank()
+            entries.append(entry)
+            self._fill(entry, address, text if address == root else None)
+            for name, related in self._related(address):
+                known = self._number(related, index, order, limit)
+                if name == "children" and known is not None:
+                    entry["children"].append(known)  # type: ignore[attr-defined]
+                elif name != "children":
+                    entry[name] = known
+        return {"root": 0, "list": entries}
+
+    def innermost_module(self, root: int) -> list[tuple[str, str]]:
+        """(module, function) of the frames of an exception, innermost last."""
+        found = []
+        for frame_object, _ in self._traceback(root):
+            frame = self._frames.of_object(frame_object)
+            code = self._frames.code_of(frame)
+            if code is not None:
+                found.append((self._frames.module_of(frame), code.function))
+        return found
+
+    def _number(
+        self, address: int, index: dict[int, int], order: list[int], limit: int
+    ) -> int | None:
+        """The index that an exception has or gets; None when there is no room for it."""
+        if address not in index:
+            if len(order) >= limit:
+                self._target.remarks.cut(f"exceptions: the first {limit} of the chain are kept")
+                return None
+            index[address] = len(order)
+            order.append(address)
+        return index[address]
+
+    def _blank(self) -> dict[str, object]:
+        return {
+            "type": "?",
+            "message": "",
+            "notes": [],
+            "frames": [],
+            "cause": None,
+            "context": None,
+            "suppress_context": False,
+            "children": [],
+        }
+
+    def _fill(self, entry: dict[str, object], address: int, text: str | None) -> None:
+        """Read one exception, each part guarded: a fault in one must not cost the others."""
+        try:
+            info = self._objects.type_of(address)
+            if not info.flags & EXCEPTION:
+                raise MemoryFault(f"no exception at {address:#x}")
+            entry["type"] = info.full_name
+        except MemoryFault as fault:
+            self._target.remarks.note(f"an exception: {fault}")
+            return
+        try:
+            entry["frames"] = self._read_frames(address, info)
+        except MemoryFault as fault:
+            self._target.remarks.note(f"traceback of {info.full_name}: {fault}")
+        try:
+            suppressed = self._memory.byte(address + self._layout.suppress_context)
+            entry["suppress_context"] = bool(suppressed)
+            message = text if text is not None else self._message(address, info)
+            entry["message"] = self._target.redactor.text(message)
+            entry["notes"] = self._notes(address)
+        except (DeadlineReached, MemoryFault) as fault:
+            self._target.remarks.note(f"message of {info.full_name}: {fault}")
+
+    def _related(self, address: int) -> list[tuple[str, int]]:
+        found = []
+        for name, offset in (("cause", self._layout.cause), ("context", self._layout.context)):
+            try:
+                other = self._memory.word(address + offset)
+                if other:
+                    found.append((name, other))
+            except MemoryFault as fault:
+                self._target.remarks.note(f"{name} of an exception: {fault}")
+        try:
+            found += [("children", child) for child in self._children(address)]
+        except MemoryFault as fault:
+            self._target.remarks.note(f"an exception group: {fault}")
+        return found
+
+    def _children(self, address: int) -> tuple[int, ...]:
+        if not self._objects.is_a(self._objects.type_of(address), BaseExceptionGroup):
+            return ()
+        group = self._memory.word(address + self._layout.group_exceptions)
+        return self._objects.sequence(group, self._target.limits["exceptions"])[0]
+
+    def _traceback(self, address: int) -> list[tuple[int, int]]:
+        """(frame object, offset of the instruction) of an exception, innermost last."""
+        layout = self._target.layout.traceback
+        entry = self._memory.word(address + self._layout.traceback)
+        found: list[tuple[int, int]] = []
+        none = self._objects.static(None)
+        while entry and entry != none and len(found) < _LONGEST_TRACEBACK:
+            instruction = self._memory.int32(entry + layout.last_instruction)
+            found.append((self._memory.word(entry + layout.frame), instruction))
+            entry = self._memory.word(entry + layout.next)
+        return found
+
+    def _read_frames(self, address: int, info: TypeInfo) -> list[Frame]:
+        def read(item: tuple[int, int]) -> Frame:
+            return self._frames.read(self._frames.of_object(item[0]), item[1])
+
+        return read_bounded(self._target, self._traceback(address), info.full_name, read)
+
+    def _notes(self, address: int) -> list[str]:
+        notes = 0
+        if self._layout.notes >= 0:
+            notes = self._memory.word(address + self._layout.notes)
+        if not notes:
+            held = self._memory.word(address + self._layout.dict)
+            notes = self._objects.lookup(held, "__notes__") if held else 0
+        if not notes:
+            return []
+        items, _ = self._objects.sequence(notes, self._target.limits["items"])
+        return [self._target.redactor.text(self._text(item)) for item in items]
+
+    def _text(self, address: int) -> str:
+        """What ``str()`` would give: a string as it is, anything else as ``repr`` shows it."""
+        if not self._objects.type_of(address).flags & STR:
+            return self._target.renderer.render(address)
+        limit = self._target.limits["message"]
+        text, length = self._objects.text(address, limit)
+        if length > limit:
+            self._target.remarks.cut(f"a message of {length:,} characters, {limit:,} kept")
+            text += "…"
+        return text
+
+    def _message(self, address: int, info: TypeInfo) -> str:
+        args = self._memory.word(address + self._layout.args)
+        if not args or not self._objects.type_of(args).flags & TUPLE:
+            return ""
+        if "__str__" in info.marks:
+            self._target.remarks.note(
+                f"{info.full_name} has a __str__ of its own, which was not run:"
+                " its message is made of its arguments"
+            )
+        items, size = self._objects.sequence(args, self._target.limits["items"])
+        special = self._special(address, info, items)
+        if special is not None:
+            return special
+        if size == 1:
+            return self._text(items[0])
+        return self._target.renderer.render(args) if size else ""
+
+    def _special(self, address: int, info: TypeInfo, args: tuple[int, ...]) -> str | None:
+        """The message of a builtin exception that does more than ``str`` of its one argument."""
+        render = self._target.renderer.render
+        if self._objects.is_a(info, KeyError) and len(args) == 1:
+            return render(args[0])
+        if self._objects.is_a(info, BaseExceptionGroup) and len(args) > 1:
+            count = self._objects.sequence(args[1], 1)[1]
+            return f"{self._text(args[0])} ({count} sub-exception{'s' if count != 1 else ''})"
+        if self._objects.is_a(info, OSError) and len(args) == _OS_ARGS:
+            file = self._memory.word(address + self._layout.os_filename)
+            name = f": {render(file)}" if file and file != self._objects.static(None) else ""
+            return f"[Errno {self._text(args[0])}] {self._text(args[1])}{name}"
+        if self._objects.is_a(info, UnicodeDecodeError) and len(args) == _UNICODE_ARGS:
+            return self._undecodable(args)
+        return None
+
+    def _undecodable(self, args: tuple[int, ...]) -> str:
+        """Source: CPython Objects/exceptions.c, UnicodeDecodeError_str."""
+        codec, reason = self._text(args[0]), self._text(args[4])
+        start, end = self._objects.integer(args[2]) or 0, self._objects.integer(args[3]) or 0
+        if end == start + 1:
+            byte = self._objects.raw_bytes(args[1], start + 1)[0][start]
+            return f"'{codec}' codec can't decode byte {byte:#04x} in position {start}: {reason}"
+        return f"'{codec}' codec can't decode bytes in position {start}-{end - 1}: {reason}"

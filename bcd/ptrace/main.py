@@ -1,0 +1,241 @@
+"""The course of the tracer process: ask, calibrate, read, write, answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from bcd.errors import CalibrationError, MemoryFault, ReadError, RequestError
+from bcd.ptrace.calibrate import calibrate
+from bcd.ptrace.document import Document
+from bcd.ptrace.memory import LiveMemory, Memory
+from bcd.ptrace.redact import Redactor
+from bcd.ptrace.request import Request, from_arguments, from_line
+from bcd.ptrace.target import Target
+from bcd.ptrace.write import Folder
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bcd.ptrace.layout import Layout
+
+_NICENESS = 10
+_GRACE = 3
+"""After this many times the time for reading, whatever still runs is interrupted."""
+
+_LONGEST_LINE = 1 << 20
+_ANSWER_MS = 1000
+_REFERENCE_TYPES = (int, str, dict, list, type, BaseException)
+
+
+def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
+    """Take one snapshot.
+
+    Args:
+        arguments: Of the command line; none when the request comes on standard input.
+        own_folder: The folder of bcd, with a slash at its end.
+        version: Of bcd.
+
+    Returns:
+        The exit status: 0, and the snapshot's path was printed; else 1, and the reason was.
+    """
+    os.nice(_NICENESS)
+    try:
+        request = from_arguments(arguments) if arguments else from_line(_read_line())
+        path = _take(request, own_folder, version)
+    except ReadError as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("the tracer ran out of memory")
+    _print(1, os.fsencode(path) + b"\n")
+    return 0
+
+
+def _fail(reason: str) -> int:
+    line = " ".join(reason.split())
+    _print(2, f"{line}\n".encode("utf-8", "backslashreplace"))
+    return 1
+
+
+def _print(descriptor: int, data: bytes) -> None:
+    """Print, also when nobody listens any more: the snapshot is what counts."""
+    try:
+        os.write(descriptor, data)
+    except OSError:
+        return
+
+
+def _read_line() -> bytes:
+    """The first line of standard input; what follows is read later."""
+    data = b""
+    while not data.endswith(b"\n"):
+        part = os.read(0, 65536)
+        data += part
+        if not part or len(data) > _LONGEST_LINE:
+            break
+        head, newline, rest = data.partition(b"\n")
+        if newline:
+            _pending.append(rest)
+            return head
+    return data
+
+
+_pending: list[bytes] = []
+
+
+def _take(request: Request, own_folder: str, version: str) -> str:
+    folder = Folder(request.output)
+    layout = calibrate(LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)))
+    _check_interpreter(request)
+    memory = _open_memory(request)
+    layout.slide = _slide(request, memory)
+    redactor = Redactor(request.redact, request.reveal)
+    target = Target(memory, layout, request.limits, redactor)
+    _interrupt_after(request.limits["deadline_ms"] / 1000 * _GRACE)
+    document = Document(target, request, own_folder, version)
+    document.read_urgent()
+    _let_go(request)
+    document.read_tasks()
+    _end_copy(request)
+    _interrupt_after(0)
+    snapshot_id, data = document.finish(_blocked_ms(request))
+    return folder.keep(snapshot_id, data, request.limits)
+
+
+def _check_interpreter(request: Request) -> None:
+    """Refuse a target that another binary runs: nothing learned here would hold there.
+
+    Raises:
+        CalibrationError: The binaries or their versions differ.
+    """
+    own = os.stat("/proc/self/exe")  # noqa: PTH116 - pathlib takes 10 ms to import
+    expected = request.hints.get("executable")
+    if expected is None:
+        other = os.stat(f"/proc/{request.pid}/exe")  # noqa: PTH116 - likewise
+        expected = [other.st_dev, other.st_ino]
+    version = request.hints.get("hexversion", sys.hexversion)
+    if list(expected) != [own.st_dev, own.st_ino] or version != sys.hexversion:
+        raise CalibrationError(
+            f"the tracer runs under {sys.executable} ({sys.version.split()[0]}), the program under"
+            " another interpreter; name the program's own with PythonTracer(python=…)"
+        )
+
+
+def _open_memory(request: Request) -> Memory:
+    if request.memory is not None:
+        return Memory(request.memory, cached=True)
+    path = f"/proc/{request.pid}/mem"
+    try:
+        return Memory(os.open(path, os.O_RDONLY | os.O_CLOEXEC), cached=True)
+    except OSError as error:
+        raise RequestError(
+            f"{path}: {error.strerror}; run the tracer as the user of that process, with the"
+            " capability SYS_PTRACE or with kernel.yama.ptrace_scope = 0"
+        ) from None
+
+
+def _slide(request: Request, memory: Memory) -> int:
+    """How far the target's static objects are from their like here; proven by their names.
+
+    Raises:
+        CalibrationError: At that distance there are other things.
+    """
+    hint = request.hints.get("int")
+    slide = int(hint) - id(int) if hint else _slide_from_maps(request.pid)
+    own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
+    try:
+        for kind in _REFERENCE_TYPES:
+            name = own.word(id(kind) + 24)
+            if memory.c_string(name + slide) != kind.__name__:
+                raise MemoryFault(f"{kind.__name__} is not where it should be")
+            if memory.word(id(kind) + slide + 24) != name + slide:
+                raise MemoryFault(f"{kind.__name__} is not what it should be")
+    except MemoryFault as fault:
+        raise CalibrationError(f"the target's interpreter was not recognised: {fault}") from None
+    return slide
+
+
+def _slide_from_maps(pid: int) -> int:
+    """The distance of the files that hold ``int`` here and in the target."""
+    address = id(int)
+    for start, end, path in _maps("self"):
+        if start <= address < end:
+            file = path
+    own = min(start for start, _, path in _maps("self") if path == file)
+    others = [start for start, _, path in _maps(str(pid)) if path == file]
+    if not others:
+        raise CalibrationError(f"process {pid} does not run {file}")
+    return min(others) - own
+
+
+def _maps(process: str) -> list[tuple[int, int, str]]:
+    found = []
+    try:
+        with open(f"/proc/{process}/maps", encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123
+            for line in lines:
+                fields = line.split(maxsplit=5)
+                start, _, end = fields[0].partition("-")
+                path = fields[5].strip() if len(fields) > 5 else ""  # noqa: PLR2004
+                found.append((int(start, 16), int(end, 16), path))
+    except OSError as error:
+        raise RequestError(f"/proc/{process}/maps: {error.strerror}") from None
+    return found
+
+
+def _interrupt_after(seconds: float) -> None:
+    """Interrupt the reading once, should the checks of its deadline not be reached.
+
+    A second time the process is ended by the signal's default action.
+    """
+    import _signal
+
+    from bcd.errors import DeadlineReached
+
+    def interrupt(_number: int, _frame: object) -> None:
+        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
+        raise DeadlineReached("the reading had to be interrupted")
+
+    _signal.signal(_signal.SIGALRM, interrupt)
+    _signal.setitimer(_signal.ITIMER_REAL, seconds, seconds * 2)
+
+
+def _let_go(request: Request) -> None:
+    """Tell a program that waits that it may go on."""
+    if request.release is not None:
+        os.close(request.release)
+        request.release = None
+
+
+def _end_copy(request: Request) -> None:
+    """End the frozen copy: the program pays for each page that it changes while the copy lives."""
+    if request.copy is None:
+        return
+    import _signal
+
+    try:
+        os.kill(request.copy, _signal.SIGKILL)
+    except OSError:  # it has ended, or the program has
+        return
+
+
+def _blocked_ms(request: Request) -> float | None:
+    """How long the program says that it was held: the second line of standard input."""
+    if request.started is None:
+        return None
+    import select
+
+    from bcd.ptrace.request import decode
+
+    data = b"".join(_pending)
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    while b"\n" not in data and poll.poll(_ANSWER_MS):
+        part = os.read(0, 4096)
+        if not part:
+            break
+        data += part
+    try:
+        return float(decode(data)["blocked_ms"])
+    except (ReadError, KeyError, TypeError, ValueError):
+        return None

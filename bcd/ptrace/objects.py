@@ -1,0 +1,366 @@
+"""Python objects in the memory of the target: their types, contents and attributes.
+
+Everything is read, nothing is run. Any method may raise ``MemoryFault``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bcd.errors import MemoryFault
+from bcd.ptrace.layout import Layout
+from bcd.ptrace.memory import Memory
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORD = 8
+INLINE_VALUES = 1 << 2
+MANAGED_DICT = 1 << 4
+HEAP_TYPE = 1 << 9
+INT, LIST, TUPLE, BYTES, STR, DICT, EXCEPTION, TYPE = (1 << bit for bit in range(24, 32))
+"""Bits of ``tp_flags``. Source: CPython Include/object.h, the same in 3.11 to 3.15."""
+
+MAX_SLOTS = 4096
+"""Entries of one container that are looked at: a dict may hold 300,000 deleted ones."""
+
+_MAX_TEXT = 1 << 40
+_MAX_INDEX = 40
+_BLOCK = 64
+
+
+class TypeInfo:
+    """What is known of one type of the target.
+
+    Attributes:
+        name: Qualified name without its module.
+        full_name: With its module, save for builtins.
+        mro: Addresses of the types in its method resolution order.
+        slots: (name, offset) of what ``__slots__`` made, base classes first.
+        marks: Class attributes that say what kind of class it is → address of their value.
+    """
+
+    __slots__ = (
+        "address",
+        "basicsize",
+        "cached_keys",
+        "dictoffset",
+        "flags",
+        "full_name",
+        "itemsize",
+        "marks",
+        "mro",
+        "name",
+        "slots",
+    )
+
+    address: int
+    basicsize: int
+    cached_keys: int
+    dictoffset: int
+    flags: int
+    full_name: str
+    itemsize: int
+    marks: dict[str, int]
+    mro: tuple[int, ...]
+    name: str
+    slots: list[tuple[str, int]]
+
+
+_MARKS = frozenset({"__module__", "__str__", "_fields", "_member_map_", "__dataclass_fields__"})
+
+
+class Objects:
+    """Reads objects of the target through its memory and the layout of its interpreter."""
+
+    def __init__(self, memory: Memory, layout: Layout) -> None:
+        self.memory = memory
+        self.layout = layout
+        self._types: dict[int, TypeInfo] = {}
+        self._names: dict[int, str] = {}
+        self._member_descriptor = self.static(type(TypeInfo.__dict__["name"]))
+
+    def static(self, own: object) -> int:
+        """The target's address of a static object of the interpreter, such as ``int``."""
+        return id(own) + self.layout.slide
+
+    def type_address(self, address: int) -> int:
+        """The address of an object's type."""
+        return self.memory.word(address + WORD)
+
+    def type_of(self, address: int) -> TypeInfo:
+        """The type of an object."""
+        return self.type_info(self.memory.word(address + WORD))
+
+    def type_info(self, address: int) -> TypeInfo:
+        """What is known of the type at an address."""
+        info = self._types.get(address)
+        if info is None:
+            info = self._read_type(address)
+            self._types[address] = info
+        return info
+
+    def is_a(self, info: TypeInfo, own: type) -> bool:
+        """Whether a type is, or derives from, a static type of the interpreter."""
+        return self.static(own) in info.mro
+
+    def name(self, address: int) -> str:
+        """A short string that is likely to be met again: a name of a function or attribute."""
+        text = self._names.get(address)
+        if text is None:
+            text, _ = self.text(address, 512)
+            self._names[address] = text
+        return text
+
+    def text(self, address: int, limit: int) -> tuple[str, int]:
+        """A string's first ``limit`` characters, and its length in characters."""
+        if not self.type_of(address).flags & STR:
+            raise MemoryFault(f"no string at {address:#x}")
+        layout = self.layout.container
+        length = self.memory.word(address + layout.str_length)
+        state = self.memory.byte(address + layout.str_state)
+        kind = state >> layout.str_kind_shift & 7
+        if length > _MAX_TEXT or kind not in (1, 2, 4):
+            raise MemoryFault(f"no sensible string at {address:#x}")
+        if not state & layout.str_compact_bit:
+            data = self.memory.word(address + layout.str_data)
+        elif state & layout.str_ascii_bit:
+            data = address + layout.str_ascii
+        else:
+            data = address + layout.str_compact
+        return self._characters(data, min(length, limit), kind), length
+
+    def _characters(self, data: int, count: int, kind: int) -> str:
+        raw = self.memory.read(data, count * kind) if count else b""
+        if kind == 1:
+            return raw.decode("latin-1")
+        # Not by a codec: in memory two surrogates are two characters, to a codec they are one.
+        return "".join(map(chr, memoryview(raw).cast("H" if kind == 2 else "I")))  # noqa: PLR2004
+
+    def integer(self, address: int, max_bits: int = 4000) -> int | None:
+        """The value of an int, None when it has more than ``max_bits`` bits."""
+        layout = self.layout.container
+        if layout.int_tag_shift:
+            tag = self.memory.word(address + layout.int_tag)
+            count, negative = tag >> layout.int_tag_shift, tag & 3 == 2  # noqa: PLR2004
+        else:
+            size = self.memory.int64(address + layout.int_tag)
+            count, negative = abs(size), size < 0
+        bits = sys.int_info.bits_per_digit
+        if count * bits > max_bits:
+            return None
+        raw = self.memory.read(address + layout.int_digits, 4 * count) if count else b""
+        value = 0
+        for position, digit in enumerate(memoryview(raw).cast("I")):
+            value |= digit << bits * position
+        return -value if negative else value
+
+    def sequence(self, address: int, limit: int) -> tuple[tuple[int, ...], int]:
+        """Addresses of a list's or tuple's first ``limit`` items, and its length."""
+        layout = self.layout.container
+        if self.type_of(address).flags & TUPLE:
+            size = self.memory.word(address + layout.tuple_size)
+            start = address + layout.tuple_items
+        else:
+            size = self.memory.word(address + layout.list_size)
+            start = self.memory.word(address + layout.list_items) if size else 0
+        if size > _MAX_TEXT:
+            raise MemoryFault(f"no sensible sequence at {address:#x}")
+        count = min(size, limit)
+        return (self.memory.words(start, count) if count else ()), size
+
+    def raw_bytes(self, address: int, limit: int) -> tuple[bytes, int]:
+        """The first ``limit`` bytes of a bytes or bytearray object, and its length."""
+        layout = self.layout.container
+        if self.type_of(address).flags & BYTES:
+            size = self.memory.word(address + layout.bytes_size)
+            start = address + layout.bytes_data
+        else:
+            size = self.memory.word(address + layout.bytearray_size)
+            start = self.memory.word(address + layout.bytearray_data) if size else 0
+        count = min(size, limit)
+        return (self.memory.read(start, count) if count else b""), size
+
+    def dict_size(self, address: int) -> int:
+        """How many items a dict has."""
+        return self.memory.word(address + self.layout.dict.used)
+
+    def dict_items(self, address: int) -> Iterator[tuple[int, int]]:
+        """(key, value) addresses of a dict, in order; at most ``MAX_SLOTS`` entries are seen."""
+        layout = self.layout.dict
+        keys = self.memory.word(address + layout.keys)
+        values = self.memory.word(address + layout.values)
+        if values:
+            yield from self._shared_items(keys, values)
+        else:
+            yield from self._own_items(keys)
+
+    def _entries(self, keys: int) -> tuple[int, int, int]:
+        """Where the entries start, how many are in use or deleted, and the kind of the keys."""
+        layout = self.layout.dict
+        index = self.memory.byte(keys + layout.index_bytes)
+        count = self.memory.word(keys + layout.count)
+        if index > _MAX_INDEX or count > 1 << index:
+            raise MemoryFault(f"no sensible dict at {keys:#x}")
+        kind = self.memory.byte(keys + layout.kind)
+        return keys + layout.header + (1 << index), min(count, MAX_SLOTS), kind
+
+    def _own_items(self, keys: int) -> Iterator[tuple[int, int]]:
+        start, count, kind = self._entries(keys)
+        step = 3 if kind == self.layout.dict.general else 2
+        for done in range(0, count, _BLOCK):
+            size = min(_BLOCK, count - done)
+            words = self.memory.words(start + done * step * WORD, size * step)
+            for at in range(step - 2, size * step, step):
+                if words[at] and words[at + 1]:
+                    yield words[at], words[at + 1]
+
+    def _shared_items(self, keys: int, values: int) -> Iterator[tuple[int, int]]:
+        start, count, _ = self._entries(keys)
+        if not count:
+            return
+        names = self.memory.words(start, 2 * count)[::2]
+        held = self.memory.words(values + self.layout.dict.first_value, count)
+        for name, value in zip(names, held, strict=True):
+            if name and value:
+                yield name, value
+
+    def set_size(self, address: int) -> int:
+        """How many items a set has."""
+        return self.memory.word(address + self.layout.container.set_used)
+
+    def set_items(self, address: int) -> Iterator[int]:
+        """Addresses of a set's items in the order of its table; ``MAX_SLOTS`` slots are seen."""
+        layout = self.layout.container
+        slots = self.memory.word(address + layout.set_mask) + 1
+        table = self.memory.word(address + layout.set_table)
+        deleted = (1 << 64) - 1  # the hash of the entry that stands for a deleted one
+        for done in range(0, min(slots, MAX_SLOTS), _BLOCK):
+            size = min(_BLOCK, slots - done)
+            words = self.memory.words(table + done * 2 * WORD, size * 2)
+            for item, hashed in zip(words[::2], words[1::2], strict=True):
+                if item and hashed != deleted:
+                    yield item
+
+    def lookup(self, dictionary: int, name: str) -> int:
+        """The value under a string in a dict, 0 where there is none."""
+        for key, value in self.dict_items(dictionary):
+            if self.type_of(key).flags & STR and self.name(key) == name:
+                return value
+        return 0
+
+    def attributes(self, address: int) -> Iterator[tuple[str, int]]:
+        """(name, address of the value) of what an instance holds: ``__slots__``, then its dict."""
+        info = self.type_of(address)
+        for name, offset in info.slots:
+            value = self.memory.word(address + offset)
+            if value:
+                yield name, value
+        for key, value in self._instance_items(address, info):
+            if self.type_of(key).flags & STR:
+                yield self.name(key), value
+
+    def attribute(self, address: int, name: str) -> int:
+        """The address of one attribute's value, 0 where the instance has none of that name."""
+        for found, value in self.attributes(address):
+            if found == name:
+                return value
+        return 0
+
+    def _instance_items(self, address: int, info: TypeInfo) -> Iterator[tuple[int, int]]:
+        if info.flags & MANAGED_DICT:
+            dictionary, values = self._managed(address, info)
+        else:
+            dictionary, values = self._plain_dict(address, info), 0
+        if values:
+            yield from self._shared_items(info.cached_keys, values)
+        elif dictionary:
+            yield from self.dict_items(dictionary)
+
+    def _managed(self, address: int, info: TypeInfo) -> tuple[int, int]:
+        """The instance's dict and its values, one of which is 0.
+
+        Source: CPython Include/internal/pycore_object.h: 3.11 keeps both before the object;
+        3.12 one tagged word; 3.13 the values behind the object, with a byte that says valid.
+        """
+        dictionary = self.memory.word(address - 3 * WORD)
+        if sys.version_info >= (3, 13):
+            inline = address + (info.basicsize + WORD - 1) // WORD * WORD
+            if info.flags & INLINE_VALUES and self.memory.byte(inline + 3):
+                return 0, inline
+            return dictionary, 0
+        if sys.version_info >= (3, 12):
+            return (0, dictionary + 1) if dictionary & 1 else (dictionary, 0)
+        return dictionary, self.memory.word(address - 4 * WORD)
+
+    def _plain_dict(self, address: int, info: TypeInfo) -> int:
+        offset = info.dictoffset
+        if offset == 0:
+            return 0
+        if offset < 0:
+            count = abs(self.memory.int64(address + 2 * WORD))
+            size = info.basicsize + count * info.itemsize
+            offset += (size + WORD - 1) // WORD * WORD
+        return self.memory.word(address + offset)
+
+    def _read_type(self, address: int) -> TypeInfo:
+        layout = self.layout.type
+        info = TypeInfo()
+        info.address = address
+        info.flags = self.memory.word(address + layout.flags)
+        info.basicsize = self.memory.word(address + layout.basicsize)
+        info.itemsize = self.memory.word(address + layout.itemsize)
+        info.dictoffset = self.memory.int64(address + layout.dictoffset)
+        info.mro = self._mro(address)
+        info.cached_keys, info.slots, info.marks = 0, [], {}
+        if info.flags & HEAP_TYPE:
+            info.cached_keys = self.memory.word(address + layout.cached_keys)
+            self._read_class(info)
+        else:
+            self._name_static(info)
+        return info
+
+    def _mro(self, address: int) -> tuple[int, ...]:
+        mro = self.memory.word(address + self.layout.type.mro)
+        if not mro:
+            return (address,)
+        layout = self.layout.container
+        count = self.memory.word(mro + layout.tuple_size)
+        if count > MAX_SLOTS:
+            raise MemoryFault(f"no type at {address:#x}")
+        return self.memory.words(mro + layout.tuple_items, count)
+
+    def _name_static(self, info: TypeInfo) -> None:
+        pointer = self.memory.word(info.address + self.layout.type.name)
+        info.full_name = self.memory.c_string(pointer, 256)
+        info.name = info.full_name.rpartition(".")[2]
+
+    def _read_class(self, info: TypeInfo) -> None:
+        qualname = self.memory.word(info.address + self.layout.type.qualname)
+        # Not by `text`, which asks for the type of the string: that could be this very type.
+        info.name = info.full_name = ""
+        self._types[info.address] = info
+        info.name = info.full_name = self.name(qualname)
+        self._read_class_dict(info)
+        for base in info.mro[:0:-1]:
+            parent = self.type_info(base)
+            info.slots = parent.slots + [s for s in info.slots if s not in parent.slots]
+            for name, value in parent.marks.items():
+                if name != "__module__":
+                    info.marks.setdefault(name, value)
+        module = info.marks.get("__module__", 0)
+        if module and self.type_of(module).flags & STR and self.name(module) != "builtins":
+            info.full_name = f"{self.name(module)}.{info.name}"
+
+    def _read_class_dict(self, info: TypeInfo) -> None:
+        dictionary = self.memory.word(info.address + self.layout.type.dict)
+        if not dictionary:
+            return
+        misc = self.layout.misc
+        for key, value in self.dict_items(dictionary):
+            if self.type_address(value) == self._member_descriptor:
+                definition = self.memory.word(value + misc.descriptor_member)
+                info.slots.append((self.name(key), self.memory.int64(definition + 2 * WORD)))
+            elif self.name(key) in _MARKS:
+                info.marks[self.name(key)] = value

@@ -1,0 +1,157 @@
+"""The process itself, as the kernel describes it under ``/proc`` (man 5 proc)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from bcd.ptrace.redact import REDACTED, Redactor
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ENVIRONMENT = ("LANG", "LC_ALL", "PYTHONPATH", "TZ", "VIRTUAL_ENV")
+"""The only variables of the environment that are recorded."""
+
+
+def start_time(pid: int) -> float | None:
+    """When a process started, in seconds of Unix time, to 10 ms; None where it is not known.
+
+    Not by the boot time in ``/proc/stat``, which is rounded to seconds.
+    """
+    try:
+        fields = _read(pid, "stat").rpartition(b")")[2].split()
+        since_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
+
+
+def read_process(pid: int, redactor: Redactor, notes: Callable[[str], None]) -> dict[str, object]:
+    """What can be known of a process; what cannot is left out and noted.
+
+    Args:
+        pid: The process.
+        redactor: Replaces secrets in the command line.
+        notes: Is told what could not be read and why.
+    """
+    facts: dict[str, object] = {"pid": pid}
+    readers: dict[str, Callable[[], object]] = {
+        "command_line": lambda: command_line(_read(pid, "cmdline"), redactor),
+        "executable": lambda: os.readlink(f"/proc/{pid}/exe"),
+        "working_directory": lambda: os.readlink(f"/proc/{pid}/cwd"),
+        "container_id": lambda: _container(_read(pid, "cgroup").decode()),
+        "environment": lambda: _environment(_read(pid, "environ")),
+    }
+    for name, reader in readers.items():
+        try:
+            value = reader()
+        except (OSError, ValueError) as error:
+            notes(f"process.{name}: {error}")
+            continue
+        if value:
+            facts[name] = value
+    for reader_of_many in (_status, _stat, _host):
+        try:
+            facts.update(reader_of_many(pid))
+        except (OSError, ValueError, IndexError, KeyError) as error:
+            notes(f"process: {error}")
+    return facts
+
+
+def _read(pid: int, name: str) -> bytes:
+    descriptor = os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def command_line(raw: bytes, redactor: Redactor) -> list[str]:
+    """The arguments of a process, without secrets.
+
+    Args:
+        raw: As in ``/proc/PID/cmdline``.
+        redactor: Replaces ``--password=x`` and ``--password x`` alike.
+    """
+    arguments = [os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0")]
+    shown = []
+    secret = False
+    for argument in arguments:
+        if secret and not argument.startswith("-"):
+            redactor.learn(argument)
+            argument = REDACTED
+        shown.append(redactor.text(argument))
+        name = argument.lstrip("-")
+        secret = argument.startswith("-") and "=" not in name and redactor.is_secret(name)
+    return shown
+
+
+def _container(text: str) -> str | None:
+    """The id of the container: the 64 hexadecimal digits in the name of the control group."""
+    for line in text.splitlines():
+        for part in line.replace("-", "/").replace(".scope", "").split("/"):
+            if len(part) == 64 and not part.strip("0123456789abcdef"):  # noqa: PLR2004
+                return part
+    return None
+
+
+def _environment(raw: bytes) -> dict[str, str]:
+    pairs = (part.partition(b"=") for part in raw.split(b"\0"))
+    known = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+    return {name: known[name] for name in _ENVIRONMENT if name in known}
+
+
+def _status(pid: int) -> dict[str, object]:
+    lines = _read(pid, "status").decode("utf-8", "replace").splitlines()
+    fields = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    names = ("real", "effective", "saved")
+    return {
+        "ppid": int(fields["PPid"][0]),
+        "uids": dict(zip(names, map(int, fields["Uid"]), strict=False)),
+        "gids": dict(zip(names, map(int, fields["Gid"]), strict=False)),
+        "memory": {
+            "rss": int(fields["VmRSS"][0]) * 1024,
+            "vms": int(fields["VmSize"][0]) * 1024,
+        },
+        "threads": int(fields["Threads"][0]),
+        "context_switches": {
+            "voluntary": int(fields["voluntary_ctxt_switches"][0]),
+            "involuntary": int(fields["nonvoluntary_ctxt_switches"][0]),
+        },
+    }
+
+
+def _stat(pid: int) -> dict[str, object]:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    tick = os.sysconf("SC_CLK_TCK")
+    facts: dict[str, object] = {
+        "cpu": {"user_s": int(fields[11]) / tick, "system_s": int(fields[12]) / tick}
+    }
+    started = start_time(pid)
+    if started is not None:
+        facts["started"] = rfc3339(started)
+        facts["uptime_s"] = round(time.time() - started, 2)
+    return facts
+
+
+def _host(_pid: int) -> dict[str, object]:
+    system = os.uname()
+    return {
+        "python": f"{sys.implementation.name} {sys.version.split()[0]}",
+        "platform": f"{system.sysname} {system.release} {system.machine}",
+        "host": system.nodename,
+        "load": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def rfc3339(seconds: float) -> str:
+    """Unix time as RFC 3339 in UTC, with microseconds."""
+    whole = int(seconds)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    return f"{text}.{int((seconds - whole) * 1_000_000):06d}Z"

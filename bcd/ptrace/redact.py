@@ -1,0 +1,205 @@
+"""Keeping secrets out of the snapshot, before its first byte is written.
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+Three nets, one behind the other: a value under a secret-looking *name* is replaced; a text that
+holds something of a secret *form* loses that part; and a value that either of the two caught is
+*known* from then on and replaced wherever else it turns up, under whatever name.
+"""
+
+from __future__ import annotations
+
+
+REDACTED = "[redacted]"
+
+_WORDS = frozenset(
+    "accesskey accesstoken apikey auth authorization authtoken bearer cardnumber cookie credential"
+    " csrf csrftoken cvc cvv jsessionid jwt passphrase passwd password phpsessid privatekey pwd"
+    " refreshtoken secret secretkey session sessionid ssn token xsrf xsrftoken".split()
+)
+_PAIRS = frozenset(
+    ("access key,account key,api key,auth key,card no,card number,client key,credit card,"
+     "encryption key,private key,security code,sign key,signing key").split(",")
+)  # fmt: skip
+_HINTS = (*sorted(_WORDS), "key", "card", "eyj", "://", "basic ", "begin ", "code")
+"""A text that holds none of these, in lower case, has nothing of a secret form."""
+
+_KNOWN_LEAST = 6
+"""Shorter values are not looked for elsewhere: they are words that many texts hold."""
+
+_KNOWN_ANYWHERE = 12
+"""Values of so many characters are replaced inside of words too."""
+
+_KNOWN_MOST = 200
+_SCHEMES = frozenset({"basic", "bearer", "digest"})
+_CUT = "…"
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in lower case, split at ``_``, ``-``, other marks and camel case.
+
+    >>> words_of("cardNumber"), words_of("X-API-Key"), words_of("author")
+    (['card', 'number'], ['x', 'api', 'key'], ['author'])
+    """
+    words = [""]
+    for index, char in enumerate(name):
+        if not char.isalpha():
+            words.append("")
+            continue
+        following = name[index + 1 : index + 2]
+        if char.isupper() and (name[index - 1 : index].islower() or following.islower()):
+            words.append("")
+        words[-1] += char.lower()
+    return [word for word in words if word]
+
+
+class Redactor:
+    """Decides what is secret, and replaces it.
+
+    Args:
+        extra: Further words or names that are secret.
+        reveal: Names, exactly as they are written, that are not secret.
+    """
+
+    def __init__(self, extra: Iterable[str] = (), reveal: Iterable[str] = ()) -> None:
+        self._extra = {" ".join(words_of(name)) for name in extra} - {""}
+        self._reveal = frozenset(reveal)
+        self._names: dict[str, bool] = {}
+        self._known: dict[str, None] = {}
+        self._forms: list[tuple[Any, Callable[[Any], str]]] = []
+        self._literal: Any = None
+        self._hints = (*_HINTS, *{word for name in self._extra for word in name.split()})
+
+    def is_secret(self, name: str) -> bool:
+        """Whether a value under this name is secret."""
+        found = self._names.get(name)
+        if found is None:
+            found = self._names[name] = self._decide(name)
+        return found
+
+    def _decide(self, name: str) -> bool:
+        if name in self._reveal:
+            return False
+        words = [word.removesuffix("s") if len(word) > 3 else word for word in words_of(name)]  # noqa: PLR2004 - "ss" is no plural
+        if not _WORDS.isdisjoint(words) or not _WORDS.isdisjoint(words_of(name)):
+            return True
+        joined = f" {' '.join(words)} "
+        return any(f" {pair} " in joined for pair in (*_PAIRS, *self._extra))
+
+    def learn(self, value: str) -> None:
+        """Remember a secret, so that it is replaced wherever it turns up."""
+        value = value.strip()
+        if len(value) >= _KNOWN_LEAST and len(self._known) < _KNOWN_MOST and value != REDACTED:
+            self._known[value] = None
+            self._known[repr(value)[1:-1]] = None
+
+    def text(self, text: str) -> str:
+        """Replace what has a secret's form: keys, tokens, passwords in URLs, ``password=…``."""
+        lower = text.lower()
+        if not any(hint in lower for hint in self._hints):
+            return text
+        for pattern, replace in self._forms or self._compile():
+            text = pattern.sub(replace, text)
+        return text
+
+    def source(self, line: str) -> str:
+        """Replace the secrets that a line of source code spells out.
+
+        Only literals: ``password = read()`` is no secret, and a reader wants to see it.
+        """
+        lower = line.lower()
+        if not any(hint in lower for hint in self._hints):
+            return line
+        for pattern, replace in (self._forms or self._compile())[:4]:
+            line = pattern.sub(replace, line)
+        return self._literal.sub(self._spelled, line)
+
+    def _spelled(self, match: Any) -> str:
+        if not self.is_secret(match[1]):
+            return match[0]  # type: ignore[no-any-return]
+        return match[1] + match[2] + match[3][0] + REDACTED + match[3][-1]  # type: ignore[no-any-return]
+
+    def scrub(self, text: str) -> str:
+        """Replace the secrets that are known by now."""
+        for secret in self._known:
+            if secret in text:
+                text = self._replace(text, secret)
+            elif _CUT in text:
+                text = _replace_cut(text, secret)
+        return text
+
+    @property
+    def knows_any(self) -> bool:
+        """Whether there is anything to scrub."""
+        return bool(self._known)
+
+    def _replace(self, text: str, secret: str) -> str:
+        if len(secret) >= _KNOWN_ANYWHERE:
+            return text.replace(secret, REDACTED)
+        parts = text.split(secret)
+        result = parts[0]
+        for part in parts[1:]:
+            inside = result[-1:].isalnum() or part[:1].isalnum()
+            result += (secret if inside else REDACTED) + part
+        return result
+
+    def _compile(self) -> list[tuple[Any, Callable[[Any], str]]]:
+        """Make the patterns, only for a process that meets a text that may need them."""
+        import re  # costs 6 ms
+
+        self._literal = re.compile(
+            r"""([A-Za-z_][\w-]*)(["']?\]?\s*(?::\s*[\w\[\]]+\s*)?[=:]\s*[rbuf]{0,2})"""
+            r"""("[^"]+"|'[^']+')"""
+        )
+        private_key = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)"
+        quoted = r""""(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
+        self._forms = [
+            (re.compile(private_key, re.DOTALL), self._whole),
+            (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}"), self._whole),
+            (re.compile(r"(?i)\b((?:bearer|basic)\s+)([\w.~+/=-]{6,})"), self._second),
+            (
+                re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:'\"]*:)([^\s/@'\"]+)(?=@)"),
+                self._second,
+            ),
+            (re.compile(r"(?im)(\bcookie['\"]?\s*:\s*)(?!\[redacted)([^\r\n]+)"), self._second),
+            (
+                re.compile(
+                    rf"""(\b[A-Za-z_][\w-]*)(\\?["']?\]?\s*(?:=>|[=:])\s*)(\[redacted\]|{quoted}|[^\s,;&"'}})\]]+)"""
+                ),
+                self._assigned,
+            ),
+            (re.compile(r"(--?[A-Za-z][\w-]*)(\s+)([^\s-]\S*)"), self._assigned),
+        ]
+        return self._forms
+
+    def _whole(self, match: Any) -> str:
+        self.learn(match[0])
+        return REDACTED
+
+    def _second(self, match: Any) -> str:
+        self.learn(match[2])
+        return match[1] + REDACTED  # type: ignore[no-any-return]
+
+    def _assigned(self, match: Any) -> str:
+        name, separator, value = match[1], match[2], match[3]
+        bare = value.strip("\"'")
+        if bare in ("", "None", "null", REDACTED) or not self.is_secret(name):
+            return match[0]  # type: ignore[no-any-return]
+        if bare.lower() not in _SCHEMES:
+            self.learn(bare)
+        quote = value[0] if value[0] in "\"'" else ""
+        return f"{name}{separator}{quote}{REDACTED}{quote}"
+
+
+def _replace_cut(text: str, secret: str) -> str:
+    """Replace the beginning of a secret that a limit cut off."""
+    parts = text.split(_CUT)
+    for index, part in enumerate(parts[:-1]):
+        for length in range(min(len(secret), len(part)), 3, -1):
+            if part.endswith(secret[:length]):
+                parts[index] = part[:-length] + REDACTED
+                break
+    return _CUT.join(parts)

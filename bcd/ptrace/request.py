@@ -1,0 +1,205 @@
+"""What the tracer process is asked for: by the program on standard input, or by hand in argv."""
+
+from __future__ import annotations
+
+from bcd.errors import RequestError
+from bcd.ptrace.bounds import Limits
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+VERSION = 1
+USAGE = (
+    "usage: --faulted PID [--thread TID]... [--fault-thread TID]... [--kv KEY:VALUE]..."
+    " [--classifier NAME]... [--output FOLDER]"
+)
+
+
+class Request:
+    """One request.
+
+    Attributes:
+        pid: The process to be traced.
+        attributes: Key → value; of equal keys the last one counts.
+        classifiers: In the order given.
+        only_threads: Native ids of the threads to keep; empty for all.
+        faulted_threads: Native ids of the threads that are to blame.
+        output: The folder for the snapshot.
+        mode: ``frozen``, ``gil-held`` or ``unpaused``.
+        memory: Descriptor of the memory to read, None to open it.
+        release: Descriptor to close when the program may go on, None where it does not wait.
+        copy: Process id of the frozen copy, None where there is none.
+        started: ``time.monotonic()`` when the program asked, None by hand.
+        reason: The kind of the snapshot's reason.
+        hints: Addresses in the target and the identity of its interpreter.
+        limits: The limits of the reading.
+        redact: Further secret names.
+        reveal: Names that are not secret.
+        notes: What the program has to say about how its memory is read.
+    """
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.attributes: dict[str, str] = {}
+        self.classifiers: list[str] = []
+        self.only_threads: set[int] = set()
+        self.faulted_threads: set[int] = set()
+        self.output = ""
+        self.mode = "unpaused"
+        self.memory: int | None = None
+        self.release: int | None = None
+        self.copy: int | None = None
+        self.started: float | None = None
+        self.reason = "dump"
+        self.hints: dict[str, Any] = {}
+        self.limits = Limits()
+        self.redact: list[str] = []
+        self.reveal: list[str] = []
+        self.notes: list[str] = []
+
+    def add_arguments(self, arguments: Sequence[str]) -> None:
+        """Take Backtrace-like options.
+
+        Raises:
+            RequestError: An unknown option, or one without its value.
+        """
+        rest = iter(arguments)
+        for option in rest:
+            if option in _IGNORED or option.startswith(("--load=", "--module=")):
+                continue
+            if option not in _OPTIONS:
+                raise RequestError(f"unknown option {option!r}; {USAGE}")
+            _OPTIONS[option](self, _value(option, rest))
+
+
+def _value(option: str, rest: Iterator[str]) -> str:
+    for value in rest:
+        return value
+    raise RequestError(f"the option {option} needs a value; {USAGE}")
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise RequestError(f"{text!r} is no process or thread id; {USAGE}")
+    return int(text)
+
+
+def _faulted(request: Request, text: str) -> None:
+    request.pid = _number(text)
+
+
+def _thread(request: Request, text: str) -> None:
+    request.only_threads.add(_number(text))
+
+
+def _fault_thread(request: Request, text: str) -> None:
+    request.faulted_threads.add(_number(text))
+
+
+def _kv(request: Request, text: str) -> None:
+    key, _, value = text.partition(":")
+    request.attributes[key] = value
+
+
+def _classifier(request: Request, text: str) -> None:
+    request.classifiers.append(text)
+
+
+def _output(request: Request, text: str) -> None:
+    request.output = text
+
+
+_IGNORED = frozenset({"--load", "--module"})
+_OPTIONS = {
+    "--faulted": _faulted,
+    "--thread": _thread,
+    "--fault-thread": _fault_thread,
+    "--kv": _kv,
+    "--classifier": _classifier,
+    "--output": _output,
+}
+
+
+def from_arguments(arguments: Sequence[str]) -> Request:
+    """The request of somebody who started the program by hand.
+
+    Raises:
+        RequestError: The arguments make no sense.
+    """
+    request = Request()
+    request.add_arguments(arguments)
+    if not request.pid:
+        raise RequestError(f"no process to trace; {USAGE}")
+    if not request.output:
+        raise RequestError(f"no folder for the snapshot; {USAGE}")
+    return request
+
+
+def from_line(line: bytes) -> Request:
+    """The request of a program: one JSON document in one line.
+
+    Raises:
+        RequestError: The line is no request of this version.
+    """
+    document = decode(line)
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise RequestError("the request on standard input is not one of this version of bcd")
+    try:
+        return _from_document(document)
+    except (KeyError, TypeError, ValueError) as error:
+        kind = type(error).__name__
+        raise RequestError(f"the request on standard input is damaged: {kind}: {error}") from None
+
+
+def _from_document(document: dict[str, Any]) -> Request:
+    request = Request()
+    request.add_arguments([str(argument) for argument in document["arguments"]])
+    request.pid = int(document["pid"])
+    request.output = str(document["output"])
+    request.mode = str(document["mode"])
+    request.memory = int(document["memory"])
+    request.release = _optional_int(document.get("release"))
+    request.copy = _optional_int(document.get("copy"))
+    request.started = float(document["started"])
+    request.reason = str(document.get("reason", "error"))
+    request.hints = dict(document["hints"])
+    request.limits = Limits(document.get("limits"))
+    request.redact = [str(name) for name in document.get("redact", ())]
+    request.reveal = [str(name) for name in document.get("reveal", ())]
+    request.notes = [str(note) for note in document.get("notes", ())]
+    return request
+
+
+def _optional_int(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def decode(line: bytes) -> Any:
+    """Decode JSON without the ``json`` package, which takes 8 ms to import.
+
+    Raises:
+        RequestError: It is no JSON.
+    """
+    from _json import make_scanner
+
+    text = line.decode("utf-8", "surrogateescape")
+    try:
+        document, _ = make_scanner(_Settings())(text.strip(), 0)
+    except (StopIteration, ValueError) as error:
+        raise RequestError(f"the request on standard input is no JSON: {error}") from None
+    return document
+
+
+class _Settings:
+    """What the scanner asks of ``json.JSONDecoder``."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+    array_hook = None
+    memo: dict[str, str] = {}  # noqa: RUF012 - as JSONDecoder has it

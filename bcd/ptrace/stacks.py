@@ -1,0 +1,303 @@
+"""Frames with their lines and variables, and the stacks of threads made of them."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+from bcd.errors import DeadlineReached, MemoryFault
+from bcd.ptrace.objects import DICT, TUPLE
+from bcd.ptrace.target import Target
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    Item = TypeVar("Item")
+
+Frame = dict[str, object]
+
+_OPTIMIZED = 0x1
+"""``CO_OPTIMIZED`` of ``co_flags``: the variables are in slots. Source: inspect's documentation."""
+_CELL_KINDS = 0xC0
+"""``CO_FAST_CELL | CO_FAST_FREE``. Source: CPython Include/internal/pycore_code.h, 3.11 to 3.15."""
+_OWNED_BY_C = 3
+"""Frames of owners from this number on stand for C code and have no Python line."""
+_LONGEST_STACK = 20_000
+_FOREIGN = ("/site-packages/", "/dist-packages/")
+
+
+class Frames:
+    """Reads interpreter frames.
+
+    Args:
+        target: The process that is read.
+        own_folder: The folder of bcd, whose frames are no part of the application.
+    """
+
+    def __init__(self, target: Target, own_folder: str) -> None:
+        self._target = target
+        self._memory = target.memory
+        self._objects = target.objects
+        self._layout = target.layout.frame
+        self._code = target.layout.code
+        self._codes: dict[int, _Code] = {}
+        self._code_type = target.objects.static(types.CodeType)
+        library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
+        self._not_ours = tuple(path for path in (library, own_folder) if path)
+        self.own_folder = own_folder
+
+    def code_of(self, frame: int) -> "_Code | None":
+        """The code of a frame; None for one that stands for C code."""
+        if self._memory.byte(frame + self._layout.owner) >= _OWNED_BY_C:
+            return None
+        mask = self._target.layout.pointer_mask
+        return self._read_code(self._memory.word(frame + self._layout.code) & mask)
+
+    def walk(self, frame: int) -> Iterator[int]:
+        """The addresses of a frame and its callers, innermost first, Python's alone."""
+        seen = 0
+        while frame and seen < _LONGEST_STACK:
+            if self.code_of(frame) is not None:
+                yield frame
+            frame = self._memory.word(frame + self._layout.previous)
+            seen += 1
+
+    def of_object(self, frame_object: int) -> int:
+        """The interpreter frame of a frame object."""
+        return self._memory.word(frame_object + self._layout.of_object)
+
+    def read(self, frame: int, instruction: int | None = None, *, variables: bool = True) -> Frame:
+        """One frame as it stands in a snapshot.
+
+        Args:
+            frame: Address of the interpreter frame.
+            instruction: Offset in bytes of the instruction, where the frame's own is not meant.
+            variables: Whether the variables are read.
+        """
+        code = self.code_of(frame)
+        if code is None:
+            raise MemoryFault(f"the frame at {frame:#x} has no code")
+        if instruction is None:
+            instruction = self._memory.word(frame + self._layout.instruction) - code.start
+        line, end_line, column, end_column = code.position(instruction)
+        entry: Frame = {
+            "function": code.function,
+            "file": code.file,
+            "line": line,
+            "end_line": end_line,
+            "column": column,
+            "end_column": end_column,
+            "in_app": self._in_app(code.file),
+            "locals": [],
+        }
+        if variables:
+            self._read_variables(entry, frame, code)
+        return entry
+
+    def module_of(self, frame: int) -> str:
+        """The name of the module that a frame's code belongs to, "" where it has none."""
+        names = self._memory.word(frame + self._layout.globals)
+        if not names:
+            return ""
+        name = self._objects.lookup(names, "__name__")
+        return self._objects.name(name) if name else ""
+
+    def _in_app(self, file: str) -> bool:
+        if file.startswith("<") or any(part in file for part in _FOREIGN):
+            return False
+        return not file.startswith(self._not_ours)
+
+    def _read_variables(self, entry: Frame, frame: int, code: "_Code") -> None:
+        variables: list[dict[str, object]] = []
+        entry["locals"] = variables
+        limit = self._target.limits["variables"]
+        try:
+            for name, value in self._variables(frame, code):
+                if len(variables) >= limit:
+                    self._target.remarks.cut(f"{code.function}: the first {limit} variables")
+                    return
+                variables.append(self._target.renderer.variable(name, value))
+        except DeadlineReached:
+            self._target.remarks.cut("variables: the time or the number of values was used up")
+        except MemoryFault as fault:
+            self._target.remarks.note(f"variables of {code.function}: {fault}")
+
+    def _variables(self, frame: int, code: "_Code") -> Iterator[tuple[str, int]]:
+        yield from self._slots(frame, code)
+        names = self._memory.word(frame + self._layout.locals)
+        if code.flags & _OPTIMIZED or not names:
+            return
+        at_module_level = names == self._memory.word(frame + self._layout.globals)
+        if not self._objects.type_of(names).flags & DICT:
+            return
+        for key, value in self._objects.dict_items(names):
+            name = self._objects.name(key)
+            # What every module has would push out what is its own.
+            if not (at_module_level and name.startswith("__")):
+                yield name, value
+
+    def _slots(self, frame: int, code: "_Code") -> Iterator[tuple[str, int]]:
+        if not code.names:
+            return
+        values = self._memory.words(frame + self._layout.variables, len(code.names))
+        mask = self._target.layout.pointer_mask
+        cell_type = self._objects.static(types.CellType)
+        for name, kind, slot in zip(code.names, code.kinds, values, strict=True):
+            value = slot & mask
+            if value and kind & _CELL_KINDS and self._objects.type_address(value) == cell_type:
+                value = self._memory.word(value + self._target.layout.misc.cell)
+            if value:
+                yield name, value
+
+    def _read_code(self, address: int) -> "_Code | None":
+        if address in self._codes:
+            return self._codes[address]
+        if self._objects.type_address(address) != self._code_type:
+            return None
+        code = self._codes[address] = _Code(self._target, address)
+        return code
+
+
+class _Code:
+    """What is needed of one code object."""
+
+    def __init__(self, target: Target, address: int) -> None:
+        objects, memory, layout = target.objects, target.memory, target.layout.code
+        self.start = address + layout.instructions
+        self.function = objects.name(memory.word(address + layout.qualname))
+        self.file = objects.name(memory.word(address + layout.filename))
+        self.flags = memory.int32(address + layout.flags)
+        self._first_line = memory.int32(address + layout.first_line)
+        names = memory.word(address + layout.variable_names)
+        if not objects.type_of(names).flags & TUPLE:
+            raise MemoryFault(f"no code at {address:#x}")
+        self.names = [objects.name(name) for name in objects.sequence(names, 4096)[0]]
+        kinds = memory.word(address + layout.variable_kinds)
+        self.kinds, _ = objects.raw_bytes(kinds, len(self.names))
+        self._table = memory.word(address + layout.line_table)
+        self._objects = objects
+        self._positions: dict[int, tuple[int | None, ...]] = {}
+        self._decoder: types.CodeType | None = None
+
+    def position(self, instruction: int) -> tuple[int | None, ...]:
+        """Line, last line, column and last column of an instruction, by its offset in bytes."""
+        found = self._positions.get(instruction)
+        if found is None:
+            found = self._positions[instruction] = self._decode(instruction)
+        return found
+
+    def _decode(self, instruction: int) -> tuple[int | None, ...]:
+        """Let this interpreter decode the table: it knows the format of its version."""
+        if self._decoder is None:
+            table, _ = self._objects.raw_bytes(self._table, 1 << 20)
+            self._decoder = (lambda: 0).__code__.replace(
+                co_linetable=table, co_firstlineno=self._first_line
+            )
+        unit = max(instruction, 0) // 2
+        for index, position in enumerate(self._decoder.co_positions()):
+            if index == unit:
+                line, end_line, column, end_column = position
+                return line, end_line, column, end_column
+        return (None,) * 4
+
+
+class Stacks:
+    """Reads the threads of the target's interpreter.
+
+    Args:
+        target: The process that is read.
+        frames: Reads its frames.
+        interpreter: Address of the interpreter's state.
+    """
+
+    def __init__(self, target: Target, frames: Frames, interpreter: int) -> None:
+        self._target = target
+        self._memory = target.memory
+        self._frames = frames
+        self._layout = target.layout.thread
+        self.interpreter = interpreter
+
+    def states(self) -> Iterator[int]:
+        """Addresses of the states of the threads, newest thread first."""
+        state = self._memory.word(self.interpreter + self._layout.interpreter_threads)
+        seen: set[int] = set()
+        while state and state not in seen:
+            seen.add(state)
+            yield state
+            state = self._memory.word(state + self._layout.next)
+
+    def module_dict(self, name: str) -> int:
+        """The dict of a module of the target, 0 where it is not imported."""
+        modules = self._memory.word(self.interpreter + self._layout.interpreter_modules)
+        module = self._target.objects.lookup(modules, name)
+        return self._memory.word(module + self._target.layout.misc.module_dict) if module else 0
+
+    def current_frame(self, state: int) -> int:
+        """Address of a thread's innermost frame, 0 where it has none."""
+        frame = self._memory.word(state + self._layout.frame)
+        for step in self._layout.frame_steps:
+            frame = self._memory.word(frame + step) if frame else 0
+        return frame
+
+    def native_id(self, state: int) -> int:
+        """The thread's id as the kernel and ``ps -L`` know it."""
+        return self._memory.word(state + self._layout.native_id)
+
+    def ident(self, state: int) -> int:
+        """The thread's id as ``threading`` knows it."""
+        return self._memory.word(state + self._layout.ident)
+
+    def stack(self, state: int, *, trim: bool, variables: bool = True) -> list[Frame]:
+        """The frames of a thread, innermost last.
+
+        Args:
+            state: The thread's state.
+            trim: Leave out bcd's own innermost frames: the thread is tracing itself.
+            variables: Whether the variables are read.
+        """
+        addresses = []
+        try:
+            for frame in self._frames.walk(self.current_frame(state)):
+                code = self._frames.code_of(frame)
+                own = code is not None and code.file.startswith(self._frames.own_folder)
+                if not (trim and own and not addresses):
+                    addresses.append(frame)
+        except MemoryFault as fault:
+            self._target.remarks.note(f"stack of thread {self.native_id(state)}: {fault}")
+        return self.read_all(addresses, f"thread {self.native_id(state)}", variables=variables)
+
+    def read_all(self, addresses: list[int], what: str, *, variables: bool = True) -> list[Frame]:
+        """Read frames, given innermost first, into a list innermost last; the middle is cut."""
+        return read_bounded(
+            self._target,
+            addresses[::-1],
+            what,
+            lambda frame: self._frames.read(frame, variables=variables),
+        )
+
+
+def read_bounded(
+    target: Target, items: list[Item], what: str, read: Callable[[Item], Frame]
+) -> list[Frame]:
+    """Read the first and last frames that the limit admits, innermost (the last) first.
+
+    Innermost first, because they tell the most when the time is short.
+    """
+    limit = target.limits["frames"]
+    skipped = max(0, len(items) - limit)
+    if skipped:
+        target.remarks.cut(f"{what}: {len(items):,} frames, the first and last {limit // 2:,} kept")
+        items = items[: limit // 2] + items[len(items) - (limit - limit // 2) :]
+    frames: list[Frame] = []
+    for index in range(len(items) - 1, -1, -1):
+        try:
+            frame = read(items[index])
+        except MemoryFault as fault:
+            target.remarks.note(f"a frame of {what}: {fault}")
+            continue
+        if skipped and index == limit // 2:
+            frame["skipped_before"] = skipped
+        frames.append(frame)
+    return frames[::-1]

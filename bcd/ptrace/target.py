@@ -1,0 +1,29 @@
+"""Everything that the readers share while one snapshot is taken."""
+
+from bcd.ptrace.bounds import Budget, Limits, Remarks
+from bcd.ptrace.layout import Layout
+from bcd.ptrace.memory import Memory
+from bcd.ptrace.objects import Objects
+from bcd.ptrace.redact import Redactor
+from bcd.ptrace.values import Renderer
+
+
+class Target:
+    """One process that is read: its memory, and the bounds of the reading.
+
+    Args:
+        memory: The memory of the process.
+        layout: The layout of its interpreter.
+        limits: How much is read.
+        redactor: Replaces secrets.
+    """
+
+    def __init__(self, memory: Memory, layout: Layout, limits: Limits, redactor: Redactor) -> None:
+        self.memory = memory
+        self.layout = layout
+        self.limits = limits
+        self.redactor = redactor
+        self.budget = Budget(limits)
+        self.remarks = Remarks()
+        self.objects = Objects(memory, layout)
+        self.renderer = Renderer(self.objects, limits, self.budget, redactor)

@@ -1,0 +1,290 @@
+"""The asyncio tasks: where each one stands, what it waits for, and who waits for it."""
+
+from __future__ import annotations
+
+import types
+
+from bcd.errors import DeadlineReached, MemoryFault
+from bcd.ptrace.objects import DICT, EXCEPTION, LIST, STR, TUPLE, WORD
+from bcd.ptrace.stacks import Frame, Frames, Stacks
+from bcd.ptrace.target import Target
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bcd.ptrace.layout import TaskLayout
+
+_LONGEST_CHAIN = 1000
+_REGISTERS = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
+"""Names in ``asyncio.tasks``: 3.11 has the first, 3.12 and later the other two."""
+
+
+class Tasks:
+    """Reads the tasks of one interpreter.
+
+    Args:
+        target: The process that is read.
+        frames: Reads its frames.
+        stacks: Reads its threads, for the frames of tasks that run.
+        layout: Where tasks keep what.
+    """
+
+    def __init__(self, target: Target, frames: Frames, stacks: Stacks, layout: TaskLayout) -> None:
+        self._target = target
+        self._memory = target.memory
+        self._objects = target.objects
+        self._layout = layout
+        self._frames = frames
+        self._stacks = stacks
+        generator = target.layout.generator
+        own = {name: target.objects.static(kind) for name, kind in generator.types.items()}
+        self._wraps = {
+            own["asend"]: generator.async_send_target,
+            own["athrow"]: generator.async_throw_target,
+            own["wrapper"]: generator.wrapped,
+        }
+        self._suspending = (
+            own["coroutine"],
+            own["async_generator"],
+            target.objects.static(types.GeneratorType),
+        )
+
+    def read(self) -> list[dict[str, object]]:
+        """All tasks that are not done, as in a snapshot, in the order of asyncio's register."""
+        names = self._stacks.module_dict("asyncio.tasks")
+        if not names:
+            return []
+        running = self._running(names)
+        addresses = self._pending(names)
+        limit = self._target.limits["tasks"]
+        if len(addresses) > limit:
+            self._target.remarks.cut(f"{len(addresses):,} tasks, {limit:,} kept")
+        entries: list[dict[str, object]] = []
+        waits: dict[int, list[int]] = {}
+        for address in addresses[:limit]:
+            variables = len(entries) < self._target.limits["tasks_with_variables"]
+            try:
+                entries.append(self._task(address, running, waits, variables=variables))
+            except (MemoryFault, DeadlineReached) as fault:
+                self._target.remarks.note(f"task at {address:#x}: {fault}")
+        if len(entries) > self._target.limits["tasks_with_variables"]:
+            self._target.remarks.cut(
+                f"variables of tasks: the first {self._target.limits['tasks_with_variables']} tasks"
+            )
+        known = {hex(address) for address in addresses[:limit]}
+        for entry in entries:
+            waiting = waits.get(int(str(entry["id"]), 16), [])
+            entry["awaited_by"] = [hex(task) for task in waiting if hex(task) in known]
+        return entries
+
+    # Finding the tasks
+
+    def _pending(self, names: int) -> list[int]:
+        found: dict[int, None] = {}
+        for register in _REGISTERS:
+            try:
+                holder = self._objects.lookup(names, register)
+                for task in self._members(holder) if holder else ():
+                    if self._is_pending(task):
+                        found[task] = None
+            except MemoryFault as fault:
+                self._target.remarks.note(f"asyncio.tasks.{register}: {fault}")
+        return list(found)
+
+    def _members(self, holder: int) -> Iterator[int]:
+        """The items of a set, or what the references in a WeakSet refer to."""
+        info = self._objects.type_of(holder)
+        if self._objects.is_a(info, set):
+            yield from self._objects.set_items(holder)
+            return
+        data = self._objects.attribute(holder, "data")
+        for reference in self._objects.set_items(data) if data else ():
+            task = self._memory.word(reference + self._target.layout.misc.weakref)
+            if task and task != self._objects.static(None):
+                yield task
+
+    def _is_pending(self, task: int) -> bool:
+        if self._is_python_task(task):
+            state = self._objects.attribute(task, "_state")
+            return not state or self._objects.name(state) == "PENDING"
+        return self._memory.int32(task + self._layout.state) == self._layout.pending
+
+    def _running(self, names: int) -> dict[int, None]:
+        """The tasks that their loops run at this moment."""
+        found: dict[int, None] = {}
+        try:
+            current = self._objects.lookup(names, "_current_tasks")
+            if current and self._objects.type_of(current).flags & DICT:
+                for _loop, task in self._objects.dict_items(current):
+                    found[task] = None
+        except MemoryFault as fault:
+            self._target.remarks.note(f"asyncio.tasks._current_tasks: {fault}")
+        return found
+
+    # Reading one task
+
+    def _is_python_task(self, task: int) -> bool:
+        """Whether a task is of asyncio's Python class, which keeps all in attributes."""
+        names = [
+            self._objects.type_info(base).full_name for base in self._objects.type_of(task).mro
+        ]
+        return "_asyncio.Task" not in names
+
+    def _part(self, task: int, offset: int, attribute: str) -> int:
+        if self._is_python_task(task):
+            return self._objects.attribute(task, attribute)
+        return self._memory.word(task + offset)
+
+    def _task(
+        self,
+        address: int,
+        running: dict[int, None],
+        waits: dict[int, list[int]],
+        *,
+        variables: bool,
+    ) -> dict[str, object]:
+        waiter = self._part(address, self._layout.waiter, "_fut_waiter")
+        if waiter == self._objects.static(None):
+            waiter = 0
+        coroutine = self._part(address, self._layout.coroutine, "_coro")
+        state = "running" if address in running else "waiting" if waiter else "ready"
+        for task in self._awaited(waiter) if waiter else ():
+            waits.setdefault(task, []).append(address)
+        self._note_group(address, waits)
+        return {
+            "id": hex(address),
+            "name": self._name(address),
+            "state": state,
+            "waiting_for": self._describe(waiter) if waiter else None,
+            "awaited_by": [],
+            "frames": self._task_frames(coroutine, address, state, variables=variables),
+        }
+
+    def _name(self, task: int) -> str:
+        name = self._part(task, self._layout.name, "_name")
+        if not name:
+            return "?"
+        info = self._objects.type_of(name)
+        if info.flags & STR:
+            return self._target.redactor.text(self._objects.text(name, 200)[0])
+        number = self._objects.integer(name)  # 3.13 and later make the text when it is asked for
+        return f"Task-{number}"
+
+    def _task_frames(
+        self, coroutine: int, task: int, state: str, *, variables: bool
+    ) -> list[Frame]:
+        addresses = self._running_frames(coroutine) if state == "running" else []
+        if not addresses:
+            addresses = self._chain(coroutine)[::-1]
+        what = f"task {task:#x}"
+        return self._stacks.read_all(addresses, what, variables=variables)
+
+    def _frame_of(self, generator: int) -> int:
+        return generator + self._target.layout.generator.frame
+
+    def _running_frames(self, coroutine: int) -> list[int]:
+        """The part of a thread's stack that belongs to a running coroutine, innermost first."""
+        start = self._frame_of(coroutine)
+        for state in self._stacks.states():
+            found = []
+            for frame in self._frames.walk(self._stacks.current_frame(state)):
+                found.append(frame)
+                if frame == start:
+                    return self._without_own(found)
+        return []
+
+    def _without_own(self, frames: list[int]) -> list[int]:
+        """Leave out bcd's own innermost frames."""
+        kept = list(frames)
+        while len(kept) > 1:
+            code = self._frames.code_of(kept[0])
+            if code is None or not code.file.startswith(self._frames.own_folder):
+                break
+            kept.pop(0)
+        return kept
+
+    def _chain(self, awaitable: int) -> list[int]:
+        """Frames of suspended coroutines and generators, outermost first, by what each awaits."""
+        found: list[int] = []
+        for _ in range(_LONGEST_CHAIN):
+            kind = self._objects.type_address(awaitable)
+            if kind in self._wraps:
+                awaitable = self._memory.word(awaitable + self._wraps[kind])
+                continue
+            if kind not in self._suspending:
+                break
+            state = self._memory.byte(awaitable + self._target.layout.generator.state)
+            frame = self._frame_of(awaitable)
+            if state in self._target.layout.generator.finished:
+                break
+            found.append(frame)
+            if state not in self._target.layout.generator.suspended:
+                break
+            awaitable = self._awaits(frame)
+            if not awaitable:
+                break
+        return found
+
+    def _awaits(self, frame: int) -> int:
+        """What a suspended frame waits for: it stands on top of the frame's stack."""
+        layout = self._target.layout.frame
+        code = self._frames.code_of(frame)
+        if code is None:
+            return 0
+        top = self._stack_end(frame) - layout.awaited_below_top * WORD
+        if top < frame + layout.variables + len(code.names) * WORD:
+            return 0
+        return self._memory.word(top) & self._target.layout.pointer_mask
+
+    def _stack_end(self, frame: int) -> int:
+        layout = self._target.layout.frame
+        if layout.stack_is_pointer:
+            return self._memory.word(frame + layout.stack_top)
+        depth = self._memory.int32(frame + layout.stack_top)
+        return frame + layout.variables + depth * WORD
+
+    # Who waits for whom
+
+    def _awaited(self, waiter: int) -> list[int]:
+        """The tasks that a waiter stands for: itself, or those that it gathers."""
+        info = self._objects.type_of(waiter)
+        names = [self._objects.type_info(base).full_name for base in info.mro]
+        if "_asyncio.Task" in names or "asyncio.tasks.Task" in names:
+            return [waiter]
+        if not info.full_name.endswith("_GatheringFuture"):
+            return []
+        children = self._objects.attribute(waiter, "_children")
+        if not children or not self._objects.type_of(children).flags & (LIST | TUPLE):
+            return []
+        return list(self._objects.sequence(children, self._target.limits["tasks"])[0])
+
+    def _note_group(self, task: int, waits: dict[int, list[int]]) -> None:
+        """A task of a TaskGroup is awaited by the task that entered the group.
+
+        Its first callback is a bound method of the group, which knows its parent.
+        """
+        if self._is_python_task(task):
+            return
+        callback = self._memory.word(task + self._layout.callback)
+        method = self._objects.static(types.MethodType)
+        if not callback or self._objects.type_address(callback) != method:
+            return
+        owner = self._memory.word(callback + self._target.layout.misc.method_self)
+        if self._objects.type_of(owner).full_name != "asyncio.taskgroups.TaskGroup":
+            return
+        parent = self._objects.attribute(owner, "_parent_task")
+        if parent:
+            waits.setdefault(task, []).append(parent)
+
+    def _describe(self, waiter: int) -> str:
+        """What a task waits for, in a few words."""
+        info = self._objects.type_of(waiter)
+        names = [self._objects.type_info(base).full_name for base in info.mro]
+        if "_asyncio.Task" in names:
+            return f"task {self._name(waiter)}"
+        if info.full_name.endswith("_GatheringFuture"):
+            return f"gather of {len(self._awaited(waiter))} tasks"
+        if info.flags & EXCEPTION:
+            return info.full_name
+        return f"{info.full_name.removeprefix('_asyncio.').removeprefix('asyncio.futures.')}"

@@ -1,0 +1,428 @@
+"""Rendering values as ``repr`` would, from memory alone: none of their code is run."""
+
+from __future__ import annotations
+
+import types
+from _struct import unpack
+
+from bcd.errors import MemoryFault
+from bcd.ptrace.bounds import Budget, Limits
+from bcd.ptrace.objects import (
+    BYTES,
+    DICT,
+    EXCEPTION,
+    INT,
+    LIST,
+    STR,
+    TUPLE,
+    TYPE,
+    Objects,
+    TypeInfo,
+)
+from bcd.ptrace.redact import REDACTED, Redactor
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    _Render = Callable[[int, TypeInfo, int], str]
+
+CUT = "…"
+_LOOK_AHEAD = 4096
+"""Characters of a string that are read to find secrets, though fewer are shown."""
+
+_PAIR = 2
+
+
+class Renderer:
+    """Renders values of the target as text.
+
+    Args:
+        objects: Reads the target's objects.
+        limits: How much of a value is shown.
+        budget: How many values, and until when.
+        redactor: Replaces secrets.
+    """
+
+    def __init__(
+        self, objects: Objects, limits: Limits, budget: Budget, redactor: Redactor
+    ) -> None:
+        self._objects = objects
+        self._memory = objects.memory
+        self._limits = limits
+        self._budget = budget
+        self._redactor = redactor
+        self._path: list[int] = []
+        self._cut = False
+        self._by_type = self._known_types()
+
+    def variable(self, name: str, address: int) -> dict[str, object]:
+        """One variable, as it stands in a snapshot.
+
+        Raises:
+            DeadlineReached: Nothing more may be read.
+        """
+        self._cut = False
+        entry: dict[str, object] = {"name": name, "type": "?", "value": ""}
+        try:
+            entry["type"] = self._objects.type_of(address).full_name
+            entry["value"] = self._named(name, address, self._limits["depth"])
+        except (MemoryFault, RecursionError) as fault:
+            entry["value"] = f"<unreadable: {fault}>"
+        finally:
+            self._path.clear()
+        entry["address"] = hex(address)
+        if self._cut:
+            entry["truncated"] = True
+        return entry
+
+    def render(self, address: int) -> str:
+        """The text of a value that has no name."""
+        try:
+            return self._value(address, self._limits["depth"])
+        finally:
+            self._path.clear()
+
+    def _named(self, name: str, address: int, depth: int) -> str:
+        if self._redactor.is_secret(name):
+            return self._secret(address)
+        return self._value(address, depth)
+
+    def _secret(self, address: int) -> str:
+        """Replace a value, and learn it if it is a text or a number."""
+        info = self._objects.type_of(address)
+        if address == self._objects.static(None):
+            return "None"
+        if info.flags & STR:
+            self._redactor.learn(self._objects.text(address, _LOOK_AHEAD)[0])
+        elif info.flags & BYTES:
+            raw = self._objects.raw_bytes(address, _LOOK_AHEAD)[0]
+            self._redactor.learn(raw.decode("utf-8", "replace"))
+        elif info.flags & INT:
+            self._redactor.learn(str(self._objects.integer(address)))
+        return REDACTED
+
+    def _value(self, address: int, depth: int) -> str:
+        self._budget.spend()
+        info = self._objects.type_of(address)
+        render = self._by_type.get(info.address)
+        if render is None:
+            render = self._of_subclass(info)
+        return render(address, info, depth)
+
+    def _guarded(self, address: int, depth: int) -> str:
+        """An inner value: a fault in it must not cost the others."""
+        try:
+            return self._value(address, depth)
+        except MemoryFault:
+            return f"<unreadable at {address:#x}>"
+
+    def _known_types(self) -> dict[int, _Render]:
+        table: dict[type, _Render] = {
+            type(None): self._constant("None"),
+            type(...): self._constant("Ellipsis"),
+            type(NotImplemented): self._constant("NotImplemented"),
+            bool: self._bool,
+            int: self._int,
+            float: self._float,
+            complex: self._complex,
+            str: self._str,
+            bytes: self._bytes,
+            bytearray: self._bytes,
+            list: self._list,
+            tuple: self._tuple,
+            dict: self._dict,
+            set: self._set,
+            frozenset: self._set,
+            range: self._range,
+            slice: self._slice,
+            types.FunctionType: self._function,
+            types.MethodType: self._method,
+            types.BuiltinFunctionType: self._builtin,
+            types.ModuleType: self._module,
+            types.CellType: self._cell,
+            types.MappingProxyType: self._proxy,
+            types.CoroutineType: self._generator,
+            types.GeneratorType: self._generator,
+            types.AsyncGeneratorType: self._generator,
+            types.CodeType: self._code,
+            type: self._type,
+        }
+        return {self._objects.static(own): render for own, render in table.items()}
+
+    def _of_subclass(self, info: TypeInfo) -> _Render:
+        flags = info.flags
+        if "_member_map_" in info.marks:
+            return self._enum_member
+        for bit, render in (
+            (TYPE, self._type),
+            (EXCEPTION, self._exception),
+            (DICT, self._dict_subclass),
+            (TUPLE, self._tuple_subclass),
+            (LIST, self._wrapped(self._list)),
+            (STR, self._wrapped(self._str)),
+            (BYTES, self._wrapped(self._bytes)),
+            (INT, self._wrapped(self._int)),
+        ):
+            if flags & bit:
+                return render
+        if self._objects.is_a(info, float):
+            return self._wrapped(self._float)
+        if self._objects.is_a(info, set) or self._objects.is_a(info, frozenset):
+            return self._set
+        if self._objects.is_a(info, types.ModuleType):
+            return self._module
+        return self._instance
+
+    # Constants, numbers and strings
+
+    def _constant(self, text: str) -> _Render:
+        return lambda _address, _info, _depth: text
+
+    def _bool(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        return "True" if address == self._objects.static(True) else "False"  # noqa: FBT003
+
+    def _int(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        value = self._objects.integer(address)
+        if value is None:
+            self._cut = True
+            return "<int of more than 4,000 bits>"
+        return str(value)
+
+    def _float(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        offset = self._objects.layout.container.float_value
+        return repr(unpack("<d", self._memory.read(address + offset, 8))[0])
+
+    def _complex(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        offset = self._objects.layout.container.float_value
+        return repr(complex(*unpack("<2d", self._memory.read(address + offset, 16))))
+
+    def _str(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        limit = self._limits["string"]
+        text, length = self._objects.text(address, _LOOK_AHEAD)
+        shown = self._redactor.text(text)
+        if length <= limit or len(shown) <= limit and length == len(text):
+            return repr(shown)
+        self._cut = True
+        return f"{repr(shown[:limit])[:-1]}{CUT}' ({length:,} characters)"
+
+    def _bytes(self, address: int, info: TypeInfo, _depth: int) -> str:
+        limit = self._limits["string"]
+        raw, length = self._objects.raw_bytes(address, _LOOK_AHEAD)
+        shown = self._redactor.text(raw.decode("latin-1")).encode("latin-1", "replace")
+        text = repr(shown[:limit])
+        if len(shown) > limit or length > len(raw):
+            self._cut = True
+            text = f"{text[:-1]}{CUT}' ({length:,} bytes)"
+        return text if info.flags & BYTES else f"bytearray({text})"
+
+    # Containers
+
+    def _stands_for(self, address: int, depth: int) -> str | None:
+        """What stands for the inside of a container that is not gone into; None when it is."""
+        if address in self._path:
+            return "..."
+        if depth <= 0:
+            self._cut = True
+            return CUT
+        return None
+
+    def _join(self, parts: list[str], shown: int, size: int) -> str:
+        if size > shown:
+            self._cut = True
+            parts.append(f"{CUT} {size - shown:,} more")
+        return ", ".join(parts)
+
+    def _list(self, address: int, _info: TypeInfo, depth: int) -> str:
+        items, size = self._objects.sequence(address, self._limits["items"])
+        return f"[{self._items(address, items, size, depth)}]" if size else "[]"
+
+    def _tuple(self, address: int, _info: TypeInfo, depth: int) -> str:
+        items, size = self._objects.sequence(address, self._limits["items"])
+        if size == _PAIR and self._is_secret_pair(items[0]):
+            return f"({self._guarded(items[0], depth - 1)}, {self._secret(items[1])})"
+        text = self._items(address, items, size, depth) if size else ""
+        return f"({text},)" if size == 1 and not text.endswith(CUT) else f"({text})"
+
+    def _is_secret_pair(self, first: int) -> bool:
+        """Whether a pair is a name and its value, such as a header of a request."""
+        info = self._objects.type_of(first)
+        if info.flags & STR:
+            return self._redactor.is_secret(self._objects.text(first, 100)[0])
+        if info.flags & BYTES:
+            raw = self._objects.raw_bytes(first, 100)[0]
+            return self._redactor.is_secret(raw.decode("latin-1"))
+        return False
+
+    def _items(self, address: int, items: Iterable[int], size: int, depth: int) -> str:
+        stands_for = self._stands_for(address, depth)
+        if stands_for is not None:
+            return stands_for
+        self._path.append(address)
+        parts = [self._guarded(item, depth - 1) for item in items]
+        self._path.pop()
+        return self._join(parts, len(parts), size)
+
+    def _dict(self, address: int, _info: TypeInfo, depth: int) -> str:
+        size = self._objects.dict_size(address)
+        if not size:
+            return "{}"
+        stands_for = self._stands_for(address, depth)
+        if stands_for is not None:
+            return f"{{{stands_for}}}"
+        self._path.append(address)
+        parts = []
+        for key, value in self._objects.dict_items(address):
+            if len(parts) >= self._limits["items"]:
+                break
+            parts.append(self._entry(key, value, depth - 1))
+        self._path.pop()
+        return f"{{{self._join(parts, len(parts), size)}}}"
+
+    def _entry(self, key: int, value: int, depth: int) -> str:
+        try:
+            text = self._value(key, depth)
+            shown = self._secret(value) if self._is_secret_pair(key) else None
+        except MemoryFault:
+            return f"<unreadable at {key:#x}>"
+        return f"{text}: {self._guarded(value, depth) if shown is None else shown}"
+
+    def _set(self, address: int, info: TypeInfo, depth: int) -> str:
+        size = self._objects.set_size(address)
+        name = "" if info.address == self._objects.static(set) else info.name
+        if not size:
+            return f"{info.name}()"
+        items = []
+        for item in self._objects.set_items(address):
+            if len(items) >= self._limits["items"]:
+                break
+            items.append(item)
+        text = f"{{{self._items(address, items, size, depth)}}}"
+        return f"{name}({text})" if name else text
+
+    def _dict_subclass(self, address: int, info: TypeInfo, depth: int) -> str:
+        return f"{info.name}({self._dict(address, info, depth)})"
+
+    def _tuple_subclass(self, address: int, info: TypeInfo, depth: int) -> str:
+        fields = info.marks.get("_fields", 0)
+        if not fields or not self._objects.type_of(fields).flags & TUPLE:
+            return f"{info.name}({self._tuple(address, info, depth)})"
+        limit = self._limits["items"]
+        names = [self._objects.name(name) for name in self._objects.sequence(fields, limit)[0]]
+        items, size = self._objects.sequence(address, limit)
+        pairs = zip(names, items, strict=False)
+        return f"{info.name}({self._attributes(address, pairs, size, depth)})"
+
+    def _wrapped(self, render: _Render) -> _Render:
+        """For a subclass of a builtin: its name around what the builtin shows."""
+        return lambda address, info, depth: f"{info.name}({render(address, info, depth)})"
+
+    # Ranges, functions, types and modules
+
+    def _three(self, address: int) -> list[str]:
+        return [self._guarded(part, 1) for part in self._memory.words(address + 16, 3)]
+
+    def _range(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        start, stop, step = self._three(address)
+        return f"range({start}, {stop})" if step == "1" else f"range({start}, {stop}, {step})"
+
+    def _slice(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        return f"slice({', '.join(self._three(address))})"
+
+    def _function(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        name = self._memory.word(address + self._objects.layout.misc.function_qualname)
+        return f"<function {self._objects.name(name)}>"
+
+    def _method(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        misc = self._objects.layout.misc
+        function = self._memory.word(address + misc.method_function)
+        owner = self._memory.word(address + misc.method_self)
+        name = "?"
+        if self._objects.type_address(function) == self._objects.static(types.FunctionType):
+            name = self._objects.name(self._memory.word(function + misc.function_qualname))
+        return f"<bound method {name} of <{self._objects.type_of(owner).name} at {owner:#x}>>"
+
+    def _builtin(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        definition = self._memory.word(address + 16)
+        name = self._memory.c_string(self._memory.word(definition), 100)
+        return f"<built-in function {name}>"
+
+    def _module(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        names = self._memory.word(address + self._objects.layout.misc.module_dict)
+        name = self._objects.lookup(names, "__name__") if names else 0
+        return f"<module {self._value(name, 1)}>" if name else "<module ?>"
+
+    def _type(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        return f"<class '{self._objects.type_info(address).full_name}'>"
+
+    def _cell(self, address: int, _info: TypeInfo, depth: int) -> str:
+        content = self._memory.word(address + self._objects.layout.misc.cell)
+        return f"<cell: {self._guarded(content, depth - 1)}>" if content else "<cell: empty>"
+
+    def _proxy(self, address: int, _info: TypeInfo, depth: int) -> str:
+        mapping = self._memory.word(address + self._objects.layout.misc.proxy)
+        return f"mappingproxy({self._guarded(mapping, depth)})"
+
+    def _generator(self, address: int, info: TypeInfo, _depth: int) -> str:
+        layout = self._objects.layout
+        code = self._memory.word(address + layout.generator.frame + layout.frame.code)
+        name = self._code_name(code & layout.pointer_mask)
+        return f"<{info.name} {name} at {address:#x}>"
+
+    def _code_name(self, code: int) -> str:
+        if self._objects.type_address(code) != self._objects.static(types.CodeType):
+            return "?"
+        return self._objects.name(self._memory.word(code + self._objects.layout.code.qualname))
+
+    def _code(self, address: int, _info: TypeInfo, _depth: int) -> str:
+        return f"<code object {self._code_name(address)}>"
+
+    # Instances of classes made by Python code, and everything else
+
+    def _enum_member(self, address: int, info: TypeInfo, depth: int) -> str:
+        name = value = 0
+        for attribute, found in self._objects.attributes(address):
+            name = found if attribute == "_name_" else name
+            value = found if attribute == "_value_" else value
+        if not name or not self._objects.type_of(name).flags & STR:
+            return self._instance(address, info, depth)
+        shown = self._guarded(value, depth - 1) if value else "?"
+        return f"<{info.name}.{self._objects.name(name)}: {shown}>"
+
+    def _exception(self, address: int, info: TypeInfo, depth: int) -> str:
+        args = self._memory.word(address + self._objects.layout.exception.args)
+        if not args:
+            return f"{info.name}()"
+        text = self._guarded(args, depth)
+        return f"{info.name}{text[:-2]})" if text.endswith(",)") else f"{info.name}{text}"
+
+    def _instance(self, address: int, info: TypeInfo, depth: int) -> str:
+        held = self._objects.attributes(address)
+        first = next(held, None)
+        if first is None:
+            return f"<{info.full_name} at {address:#x}>"
+        stands_for = self._stands_for(address, depth)
+        if stands_for is not None:
+            return f"<{info.name} {stands_for}>"
+        pairs = [first, *held]
+        dataclass = "__dataclass_fields__" in info.marks
+        text = self._attributes(address, pairs, len(pairs), depth)
+        return f"{info.name}({text})" if dataclass else f"<{info.name} {text}>"
+
+    def _attributes(
+        self, address: int, pairs: Iterable[tuple[str, int]], size: int, depth: int
+    ) -> str:
+        self._path.append(address)
+        parts = []
+        for name, value in pairs:
+            if len(parts) >= self._limits["items"]:
+                break
+            parts.append(f"{name}={self._attribute(name, value, depth - 1)}")
+        self._path.pop()
+        return self._join(parts, len(parts), size)
+
+    def _attribute(self, name: str, address: int, depth: int) -> str:
+        try:
+            return self._named(name, address, depth)
+        except MemoryFault:
+            return f"<unreadable at {address:#x}>"

@@ -1,0 +1,180 @@
+"""Writing the snapshot: a private folder, a temporary name, and bounds on what is kept."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from bcd.errors import RequestError
+from bcd.ptrace.bounds import Limits
+from bcd.snapshot.format import (
+    GZIP_ABOVE,
+    SUFFIX,
+    SUFFIX_GZIP,
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    file_name,
+)
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_SPARE = 1024 * 1024
+"""Bytes of the disk that bcd leaves free whatever happens."""
+
+_STALE_SECONDS = 3600
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """Encode a document as JSON in ASCII, without the ``json`` package."""
+    from _json import encode_basestring_ascii, make_encoder
+
+    def refuse(value: object) -> None:
+        raise TypeError(f"{type(value).__name__} in a snapshot")
+
+    encoder = make_encoder(
+        None, refuse, encode_basestring_ascii, None, ":", ",", False, False, False
+    )
+    return "".join(encoder(document, 0)).encode("ascii")
+
+
+def compress(data: bytes) -> bytes:
+    """Compress as gzip does, quickly rather than well."""
+    import zlib
+
+    compressor = zlib.compressobj(level=1, wbits=31)
+    return compressor.compress(data) + compressor.flush()
+
+
+class Folder:
+    """The folder that snapshots are kept in.
+
+    Args:
+        path: Its path; made, with its parents, where it does not exist.
+
+    Raises:
+        RequestError: It is a link, somebody else's, or cannot be made; the message says so.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = _open_private(path)
+
+    def keep(self, snapshot_id: str, data: bytes, limits: Limits) -> str:
+        """Write one snapshot and remove the oldest ones that are too many.
+
+        Args:
+            snapshot_id: The id, which names the file.
+            data: The encoded document.
+            limits: How much the folder may hold.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            RequestError: It could not be written; nothing is left of it.
+        """
+        name = file_name(snapshot_id, len(data))
+        stored = compress(data) if len(data) > GZIP_ABOVE else data
+        self._check_space(len(stored))
+        temporary = f"{TEMPORARY_PREFIX}{snapshot_id}.{os.getpid()}{TEMPORARY_SUFFIX}"
+        try:
+            self._write(temporary, stored)
+            os.rename(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._remove(temporary)
+            raise RequestError(
+                f"the snapshot could not be written to {self.path}: {error.strerror};"
+                " free or enlarge that disk, or name another folder with BCD_DIR"
+            ) from None
+        self._prune(name, limits)
+        return os.path.join(self.path, name)  # noqa: PTH118 - pathlib takes 10 ms to import
+
+    def _write(self, name: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o600, dir_fd=self._descriptor)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _check_space(self, size: int) -> None:
+        space = os.fstatvfs(self._descriptor)
+        free = space.f_bavail * space.f_frsize
+        if free < size + _SPARE:
+            raise RequestError(
+                f"only {free:,} bytes are free for the snapshot in {self.path};"
+                " free or enlarge that disk, or name another folder with BCD_DIR"
+            )
+
+    def _remove(self, name: str) -> None:
+        try:
+            os.unlink(name, dir_fd=self._descriptor)
+        except OSError:  # it was never made, or another tracer has removed it
+            return
+
+    def _prune(self, newest: str, limits: Limits) -> None:
+        """Remove the oldest snapshots above the limits, and temporary files left by the dead."""
+        found = sorted(self._snapshots())
+        count, size = len(found), sum(bytes_ for _, bytes_ in found)
+        for name, bytes_ in found:
+            if count <= limits["snapshots"] and size <= limits["folder_bytes"]:
+                return
+            if name != newest:
+                self._remove(name)
+                count, size = count - 1, size - bytes_
+
+    def _snapshots(self) -> Iterator[tuple[str, int]]:
+        """(name, bytes) of the snapshots; names sort by age."""
+        long_ago = time.time() - _STALE_SECONDS
+        with os.scandir(self._descriptor) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # another tracer has removed it
+                    continue
+                if entry.name.endswith((SUFFIX, SUFFIX_GZIP)):
+                    yield entry.name, status.st_size
+                elif entry.name.endswith(TEMPORARY_SUFFIX) and status.st_mtime < long_ago:
+                    self._remove(entry.name)
+
+
+def _open_private(path: str) -> int:
+    """Open a folder that is ours and private, and make it so where that is possible."""
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise RequestError(
+            f"no snapshot can be kept in {path}: {error.strerror}; name a folder that this user"
+            " may write to, and that is no symbolic link, with BCD_DIR"
+        ) from None
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid():
+        raise RequestError(
+            f"no snapshot is kept in {path}: it belongs to user {status.st_uid}, not to user"
+            f" {os.geteuid()}; name a folder of this user with BCD_DIR"
+        )
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077 and _holds_only_ours(descriptor):
+        os.fchmod(descriptor, 0o700)
+    elif mode & 0o022:
+        raise RequestError(
+            f"no snapshot is kept in {path}: other users may write there and it holds other files;"
+            " name a folder of bcd's own with BCD_DIR"
+        )
+    return descriptor
+
+
+def _holds_only_ours(descriptor: int) -> bool:
+    """Whether a folder is bcd's alone, so that its mode is bcd's to change."""
+    ours = (SUFFIX, SUFFIX_GZIP, TEMPORARY_SUFFIX)
+    return all(name.endswith(ours) for name in os.listdir(descriptor))
