@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bcd.report._line import line
+from bcd.report.line import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bcd.report._line import cells, cut, fold, line
 from bcd.report._marks import marks, visible
 from bcd.report._view import Detail, View
+from bcd.report.line import cells, cut, fold, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bcd.report._line import cells
+from bcd.report.line import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

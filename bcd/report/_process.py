@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bcd.report._line import cells, fold, line
+from bcd.report.line import cells, fold, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

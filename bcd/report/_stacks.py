@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bcd.report._frames import FrameWriter, same_place
-from bcd.report._line import Part, line
 from bcd.report._view import Detail
+from bcd.report.line import Part, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bcd.report._frames import FrameWriter, same_place
-from bcd.report._line import Part, line
 from bcd.report._stacks import names_of
 from bcd.report._view import Detail
+from bcd.report.line import Part, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,18 +66,28 @@ class _Tree:
         for group in self._grouped(tasks):
             first = group[0]
             if first.id in self._seen:
-                yield line("  " * depth, (f"└ {first.name}, shown above", "dim"))
+                yield line(_branch(depth), (f"{first.name}, shown above", "dim"), style="dim")
             elif self._room > 0:
                 self._room -= 1
                 self._seen.update(each.id for each in group)
                 yield from self._group(group, depth)
-                if depth < _DEEPEST:
-                    yield from self.lines(self._below.get(first.id, []), depth + 1)
+                yield from self._children(first, depth)
+
+    def _children(self, task: Task, depth: int) -> Iterator[Text]:
+        below = self._below.get(task.id, [])
+        if depth < _DEEPEST:
+            yield from self.lines(below, depth + 1)
+            return
+        deeper: set[str] = set()
+        self._reach(below, deeper)
+        deeper -= self._seen
+        self._seen |= deeper
+        if deeper:
+            yield line("  " * depth, f"… {len(deeper)} tasks deeper in", style="dim")
 
     def _group(self, group: Sequence[Task], depth: int) -> Iterator[Text]:
         first = group[0]
-        branch = "  " * (depth - 1) + "└ " if depth else ""
-        yield _title(group, branch)
+        yield _title(group, _branch(depth))
         below = "  " * depth
         for row in self._stack(first.frames, 2 * depth):
             yield line(below).append_text(row)
@@ -106,6 +116,10 @@ class _Tree:
             key = task.id if alone else (task.state, task.waiting_for, stack)
             groups.setdefault(key, []).append(task)
         return list(groups.values())
+
+
+def _branch(depth: int) -> str:
+    return "  " * (depth - 1) + "└ " if depth else ""
 
 
 def _title(group: Sequence[Task], branch: str) -> Text:

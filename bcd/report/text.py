@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from bcd.report._exceptions import exception_lines
 from bcd.report._frames import FrameWriter
-from bcd.report._line import line
 from bcd.report._process import pair_lines, process_pairs, tracer_text
 from bcd.report._stacks import thread_lines
 from bcd.report._tasks import task_lines
 from bcd.report._view import Detail, View
+from bcd.report.line import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

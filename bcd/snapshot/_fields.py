@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from bcd.snapshot.model import SourceLines
 
-__all__ = ["Misfit", "dump", "read"]
+__all__ = ["Misfit", "dump", "read", "time_text"]
 
 _T = TypeVar("_T")
 _Reader = Callable[[object], Any]
@@ -58,8 +58,13 @@ def dump(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: dump(item) for key, item in value.items()}
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return time_text(value)
     return value
+
+
+def time_text(moment: datetime) -> str:
+    """Write a time as RFC 3339 does, in UTC with microseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @cache

@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from bcd.errors import SnapshotCorrupt, SnapshotTooNew
-from bcd.snapshot._fields import Misfit, dump, read
+from bcd.snapshot._fields import Misfit, dump, read, time_text
 from bcd.snapshot.format import FORMAT_VERSION, GZIP_ABOVE
 from bcd.snapshot.model import Snapshot
 
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from bcd.snapshot.model import ExceptionChain
 
-__all__ = ["MAX_BYTES", "check_format", "decode", "encode", "from_dict", "load_schema", "to_dict"]
+__all__ = [
+    "MAX_BYTES",
+    "check_format",
+    "decode",
+    "encode",
+    "from_dict",
+    "inflate",
+    "load_schema",
+    "parse",
+    "time_text",
+    "to_dict",
+]
 
 MAX_BYTES = 64 * 1024 * 1024
 """Documents of more bytes are refused; bcd's own tracer stays under 4 MiB."""

@@ -81,6 +81,8 @@ class FolderStore:
             return read_file(reference)
         raise SnapshotNotFound(
             f"no snapshot {reference!r} in {self._folder}; `bcd list` shows what is there"
+            if self._paths()
+            else f"no snapshot {reference!r}: {self._hint()}"
         )
 
     def _latest(self) -> Found:
