@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
 from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
 from bcd.ptrace.exceptions import Exceptions
@@ -121,7 +122,7 @@ class Document:
             if len(self._threads) >= self._target.limits["threads"]:
                 self._target.remarks.cut(f"threads: the first {len(self._threads):,}")
                 break
-            self._section(f"thread {tid}", lambda state=state: self._thread(state, names, holder))
+            self._section(f"thread {tid}", partial(self._thread, state, names, holder))
         self._threads.sort(key=lambda thread: (not thread["faulted"], thread["tid"]))
 
     def _thread(self, state: int, names: dict[int, tuple[str, bool | None]], holder: int) -> None:
@@ -159,7 +160,7 @@ class Document:
                 held = dict(objects.attributes(thread))
                 name, daemon = held.get("_name", 0), held.get("_daemonic", 0)
                 if name and objects.type_of(name).flags & STR:
-                    true = objects.static(True)  # noqa: FBT003
+                    true = objects.static(True)
                     ident = objects.integer(key) or 0
                     found[ident] = (objects.text(name, 100)[0], daemon == true)
         except MemoryFault as fault:

@@ -93,12 +93,13 @@ class Exceptions:
         """Read one exception, each part guarded: a fault in one must not cost the others."""
         try:
             info = self._objects.type_of(address)
-            if not info.flags & EXCEPTION:
-                raise MemoryFault(f"no exception at {address:#x}")
-            entry["type"] = info.full_name
         except MemoryFault as fault:
             self._target.remarks.note(f"an exception: {fault}")
             return
+        if not info.flags & EXCEPTION:
+            self._target.remarks.note(f"an exception: there is none at {address:#x}")
+            return
+        entry["type"] = info.full_name
         try:
             entry["frames"] = self._read_frames(address, info)
         except MemoryFault as fault:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-from bcd.errors import CalibrationError, MemoryFault, ReadError, RequestError
+from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError, RequestError
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.document import Document
+from bcd.ptrace.layout import Layout
 from bcd.ptrace.memory import LiveMemory, Memory
 from bcd.ptrace.redact import Redactor
-from bcd.ptrace.request import Request, from_arguments, from_line
+from bcd.ptrace.request import Request, decode, from_arguments, from_line
 from bcd.ptrace.target import Target
 from bcd.ptrace.write import Folder
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from bcd.ptrace.layout import Layout
 
 _NICENESS = 10
 _GRACE = 3
@@ -89,7 +88,7 @@ def _take(request: Request, own_folder: str, version: str) -> str:
     layout = calibrate(LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)))
     _check_interpreter(request)
     memory = _open_memory(request)
-    layout.slide = _slide(request, memory)
+    layout.slide = _slide(request, memory, layout)
     redactor = Redactor(request.redact, request.reveal)
     target = Target(memory, layout, request.limits, redactor)
     _interrupt_after(request.limits["deadline_ms"] / 1000 * _GRACE)
@@ -109,10 +108,10 @@ def _check_interpreter(request: Request) -> None:
     Raises:
         CalibrationError: The binaries or their versions differ.
     """
-    own = os.stat("/proc/self/exe")  # noqa: PTH116 - pathlib takes 10 ms to import
+    own = os.stat("/proc/self/exe")
     expected = request.hints.get("executable")
     if expected is None:
-        other = os.stat(f"/proc/{request.pid}/exe")  # noqa: PTH116 - likewise
+        other = os.stat(f"/proc/{request.pid}/exe")
         expected = [other.st_dev, other.st_ino]
     version = request.hints.get("hexversion", sys.hexversion)
     if list(expected) != [own.st_dev, own.st_ino] or version != sys.hexversion:
@@ -135,7 +134,7 @@ def _open_memory(request: Request) -> Memory:
         ) from None
 
 
-def _slide(request: Request, memory: Memory) -> int:
+def _slide(request: Request, memory: Memory, layout: Layout) -> int:
     """How far the target's static objects are from their like here; proven by their names.
 
     Raises:
@@ -144,15 +143,18 @@ def _slide(request: Request, memory: Memory) -> int:
     hint = request.hints.get("int")
     slide = int(hint) - id(int) if hint else _slide_from_maps(request.pid)
     own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
-    try:
-        for kind in _REFERENCE_TYPES:
-            name = own.word(id(kind) + 24)
-            if memory.c_string(name + slide) != kind.__name__:
-                raise MemoryFault(f"{kind.__name__} is not where it should be")
-            if memory.word(id(kind) + slide + 24) != name + slide:
-                raise MemoryFault(f"{kind.__name__} is not what it should be")
-    except MemoryFault as fault:
-        raise CalibrationError(f"the target's interpreter was not recognised: {fault}") from None
+    for kind in _REFERENCE_TYPES:
+        name = own.word(id(kind) + layout.type.name)
+        try:
+            there = memory.word(id(kind) + slide + layout.type.name)
+            known = there == name + slide and memory.c_string(there) == kind.__name__
+        except MemoryFault:
+            known = False
+        if not known:
+            raise CalibrationError(
+                f"the target's interpreter was not recognised: {kind.__name__} is not where it is"
+                " in this one; is the program's memory damaged, or its interpreter another one?"
+            )
     return slide
 
 
@@ -172,7 +174,7 @@ def _slide_from_maps(pid: int) -> int:
 def _maps(process: str) -> list[tuple[int, int, str]]:
     found = []
     try:
-        with open(f"/proc/{process}/maps", encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123
+        with open(f"/proc/{process}/maps", encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
                 fields = line.split(maxsplit=5)
                 start, _, end = fields[0].partition("-")
@@ -188,9 +190,7 @@ def _interrupt_after(seconds: float) -> None:
 
     A second time the process is ended by the signal's default action.
     """
-    import _signal
-
-    from bcd.errors import DeadlineReached
+    import _signal  # type: ignore[import-not-found] # `signal` takes 5 ms to import
 
     def interrupt(_number: int, _frame: object) -> None:
         _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
@@ -224,8 +224,6 @@ def _blocked_ms(request: Request) -> float | None:
     if request.started is None:
         return None
     import select
-
-    from bcd.ptrace.request import decode
 
     data = b"".join(_pending)
     poll = select.poll()

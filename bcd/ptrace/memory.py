@@ -50,7 +50,7 @@ class Memory:
             words = self._words[address >> _PAGE_BITS]
         if address & 7:
             raise MemoryFault(f"address {address:#x} is not aligned")
-        return words[(address & _PAGE_MASK) >> 3]  # type: ignore[no-any-return]
+        return words[(address & _PAGE_MASK) >> 3]
 
     def read(self, address: int, size: int) -> bytes:
         """Exactly ``size`` bytes.

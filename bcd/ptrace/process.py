@@ -85,8 +85,9 @@ def command_line(raw: bytes, redactor: Redactor) -> list[str]:
     for argument in arguments:
         if secret and not argument.startswith("-"):
             redactor.learn(argument)
-            argument = REDACTED
-        shown.append(redactor.text(argument))
+            shown.append(REDACTED)
+        else:
+            shown.append(redactor.text(argument))
         name = argument.lstrip("-")
         secret = argument.startswith("-") and "=" not in name and redactor.is_secret(name)
     return shown

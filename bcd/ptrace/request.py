@@ -186,7 +186,8 @@ def decode(line: bytes) -> Any:
 
     text = line.decode("utf-8", "surrogateescape")
     try:
-        document, _ = make_scanner(_Settings())(text.strip(), 0)
+        settings: Any = _Settings()
+        document, _ = make_scanner(settings)(text.strip(), 0)
     except (StopIteration, ValueError) as error:
         raise RequestError(f"the request on standard input is no JSON: {error}") from None
     return document

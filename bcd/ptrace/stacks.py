@@ -48,7 +48,7 @@ class Frames:
         self._not_ours = tuple(path for path in (library, own_folder) if path)
         self.own_folder = own_folder
 
-    def code_of(self, frame: int) -> "_Code | None":
+    def code_of(self, frame: int) -> _Code | None:
         """The code of a frame; None for one that stands for C code."""
         if self._memory.byte(frame + self._layout.owner) >= _OWNED_BY_C:
             return None
@@ -109,7 +109,7 @@ class Frames:
             return False
         return not file.startswith(self._not_ours)
 
-    def _read_variables(self, entry: Frame, frame: int, code: "_Code") -> None:
+    def _read_variables(self, entry: Frame, frame: int, code: _Code) -> None:
         variables: list[dict[str, object]] = []
         entry["locals"] = variables
         limit = self._target.limits["variables"]
@@ -124,7 +124,7 @@ class Frames:
         except MemoryFault as fault:
             self._target.remarks.note(f"variables of {code.function}: {fault}")
 
-    def _variables(self, frame: int, code: "_Code") -> Iterator[tuple[str, int]]:
+    def _variables(self, frame: int, code: _Code) -> Iterator[tuple[str, int]]:
         yield from self._slots(frame, code)
         names = self._memory.word(frame + self._layout.locals)
         if code.flags & _OPTIMIZED or not names:
@@ -138,7 +138,7 @@ class Frames:
             if not (at_module_level and name.startswith("__")):
                 yield name, value
 
-    def _slots(self, frame: int, code: "_Code") -> Iterator[tuple[str, int]]:
+    def _slots(self, frame: int, code: _Code) -> Iterator[tuple[str, int]]:
         if not code.names:
             return
         values = self._memory.words(frame + self._layout.variables, len(code.names))
@@ -151,7 +151,7 @@ class Frames:
             if value:
                 yield name, value
 
-    def _read_code(self, address: int) -> "_Code | None":
+    def _read_code(self, address: int) -> _Code | None:
         if address in self._codes:
             return self._codes[address]
         if self._objects.type_address(address) != self._code_type:
@@ -257,7 +257,7 @@ class Stacks:
             trim: Leave out bcd's own innermost frames: the thread is tracing itself.
             variables: Whether the variables are read.
         """
-        addresses = []
+        addresses: list[int] = []
         try:
             for frame in self._frames.walk(self.current_frame(state)):
                 code = self._frames.code_of(frame)

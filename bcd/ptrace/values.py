@@ -180,7 +180,7 @@ class Renderer:
         return lambda _address, _info, _depth: text
 
     def _bool(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        return "True" if address == self._objects.static(True) else "False"  # noqa: FBT003
+        return "True" if address == self._objects.static(True) else "False"
 
     def _int(self, address: int, _info: TypeInfo, _depth: int) -> str:
         value = self._objects.integer(address)
@@ -201,7 +201,7 @@ class Renderer:
         limit = self._limits["string"]
         text, length = self._objects.text(address, _LOOK_AHEAD)
         shown = self._redactor.text(text)
-        if length <= limit or len(shown) <= limit and length == len(text):
+        if length <= limit or (len(shown) <= limit and length == len(text)):
             return repr(shown)
         self._cut = True
         return f"{repr(shown[:limit])[:-1]}{CUT}' ({length:,} characters)"
@@ -271,7 +271,7 @@ class Renderer:
         if stands_for is not None:
             return f"{{{stands_for}}}"
         self._path.append(address)
-        parts = []
+        parts: list[str] = []
         for key, value in self._objects.dict_items(address):
             if len(parts) >= self._limits["items"]:
                 break
@@ -292,7 +292,7 @@ class Renderer:
         name = "" if info.address == self._objects.static(set) else info.name
         if not size:
             return f"{info.name}()"
-        items = []
+        items: list[int] = []
         for item in self._objects.set_items(address):
             if len(items) >= self._limits["items"]:
                 break
@@ -413,7 +413,7 @@ class Renderer:
         self, address: int, pairs: Iterable[tuple[str, int]], size: int, depth: int
     ) -> str:
         self._path.append(address)
-        parts = []
+        parts: list[str] = []
         for name, value in pairs:
             if len(parts) >= self._limits["items"]:
                 break

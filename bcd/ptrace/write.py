@@ -92,7 +92,7 @@ class Folder:
                 " free or enlarge that disk, or name another folder with BCD_DIR"
             ) from None
         self._prune(name, limits)
-        return os.path.join(self.path, name)  # noqa: PTH118 - pathlib takes 10 ms to import
+        return os.path.join(self.path, name)
 
     def _write(self, name: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -149,7 +149,7 @@ class Folder:
 def _open_private(path: str) -> int:
     """Open a folder that is ours and private, and make it so where that is possible."""
     try:
-        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 - pathlib takes 10 ms to import
+        os.makedirs(path, 0o700, exist_ok=True)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags)
     except OSError as error:

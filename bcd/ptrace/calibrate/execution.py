@@ -10,7 +10,6 @@ import types
 from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.objects import HEAD, member_offset
 from bcd.ptrace.calibrate.search import WORD, Search, only
-from bcd.ptrace.memory import HIGHEST, LOWEST
 from bcd.ptrace.layout import (
     CodeLayout,
     ContainerLayout,
@@ -19,6 +18,7 @@ from bcd.ptrace.layout import (
     ThreadLayout,
     TracebackLayout,
 )
+from bcd.ptrace.memory import HIGHEST, LOWEST
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _Forever:
 
     __slots__ = ()
 
-    def __iter__(self) -> "_Forever":
+    def __iter__(self) -> _Forever:
         return self
 
     def __next__(self) -> None:
@@ -349,9 +349,10 @@ def _python_api() -> tuple[Any, int]:
         _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
         _restype_ = Pointer
 
-    library = _ctypes.dlopen(None, 0)  # type: ignore[attr-defined]
-    function = Function(_ctypes.dlsym(library, "PyThreadState_Get"))  # type: ignore[attr-defined]
-    return function, _ctypes.dlsym(library, "_PyRuntime")  # type: ignore[attr-defined]
+    itself: Any = None
+    library = _ctypes.dlopen(itself, 0)
+    function = Function(_ctypes.dlsym(library, "PyThreadState_Get"))
+    return function, _ctypes.dlsym(library, "_PyRuntime")
 
 
 class _Second:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HEAD = object.__basicsize__
-_TYPE_SIZE = type.__basicsize__
+_TYPE_SIZE: int = type.__basicsize__  # type: ignore[assignment] # mypy takes it for a property
 
 
 class _Outer:
@@ -180,8 +180,8 @@ class _Text(str):
 
 
 def _strings(search: Search, layout: ContainerLayout) -> None:
-    # Joined at run time, so that none of them is interned: that would change the state bits.
-    stem = "".join(["bcd", "sample"])
+    # Made at run time, so that none of them is interned: that would change the state bits.
+    stem = "bcd sample".replace(" ", "")
     ascii_, latin, two, four = stem + "abc", stem + "é", stem + "€uro", stem + "\U0001f600xyz12"
     header = [(id(text), len(text)) for text in (ascii_, latin, two, four)]
     layout.str_length = search.where(3 * WORD, header, "a string's length")
@@ -323,7 +323,8 @@ def calibrate_misc(search: Search) -> MiscLayout:
     reference = ref(content)
     layout.weakref = search.first(id(reference), ref.__basicsize__, id(content), "a weakref")
     layout.proxy = HEAD
-    method, builtin = content.__init__, [].append  # type: ignore[misc]
+    method: Any = content.__init__  # type: ignore[misc] # a bound method is the sample
+    builtin: Any = [_FIRST].append
     layout.method_function = search.one(id(method), 40, id(method.__func__), "a method's function")
     layout.method_self = search.one(id(method), 40, id(content), "a method's object")
     size = type(builtin).__basicsize__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from bcd.errors import CalibrationError, MemoryFault
 from bcd.ptrace.memory import Memory
 
