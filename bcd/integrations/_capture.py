@@ -1,0 +1,228 @@
+"""The one path that every hook takes from an error to a trace.
+
+Expected? Seen before? Then the tracer's slot is taken without waiting, and only who gets it
+does the costly work: attributes, the user's ``before_trace``, freezing, starting the tracer.
+Nothing in here raises an ``Exception`` into the program.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from bcd.engine import TraceResult, trace, type_name
+from bcd.errors import Busy
+from bcd.integrations._attributes import clean_all, of_error
+from bcd.integrations._complaints import complain
+from bcd.integrations._duplicates import already_seen
+from bcd.integrations._expected import Ignore, Ignored, is_expected
+from bcd.integrations._suppressed import suppressed
+from bcd.integrations._waiting import hurried, in_thread, on_behalf
+from bcd.tracers import default_tracer
+
+if TYPE_CHECKING:
+    from bcd.tracer import TraceOptions, Tracer
+
+__all__ = ["BeforeTrace", "Capture", "Ignore", "Occasion", "TraceFunction"]
+
+BeforeTrace: TypeAlias = Callable[[BaseException, dict[str, str]], Mapping[str, object] | None]
+"""Gets the error and its attributes, returns them edited, or None to have no trace."""
+
+
+class Occasion(Protocol):
+    """What a hook knows about the request, task or call in which an error came up."""
+
+    def scope(self) -> int | str:
+        """What tells this request, task or call from the next within this process."""
+
+    def client_gone(self) -> bool:
+        """Whether the client is known to have gone away."""
+
+    def attributes(self, error: BaseException) -> dict[str, str]:
+        """Attributes by their OpenTelemetry names; called only when a trace is under way."""
+
+
+class TraceFunction(Protocol):
+    """``bcd.engine.trace`` as hooks call it."""
+
+    def __call__(  # noqa: PLR0913 - the engine's signature
+        self,
+        tracer: Tracer,
+        error: BaseException | None = None,
+        options: TraceOptions | None = None,
+        *,
+        wait: bool = True,
+        detach: bool = False,
+        attributes: Callable[[], Mapping[str, str] | None] | None = None,
+    ) -> TraceResult:
+        """Run the tracer, if it may run now."""
+
+
+class Capture:
+    """Decides for one hook what becomes of an error, and has it traced.
+
+    Args:
+        integration: The hook's name, for the attribute ``bcd.integration``.
+        tracer: None takes the default tracer of the moment.
+        options: None takes the tracer's own.
+        ignore: Exception classes, or names like ``"shop.OutOfStock"``, that are expected.
+        before_trace: Gets ``(error, attributes)`` before the tracer is started; returns the
+            attributes, edited or not, or None for no trace.
+        trace: Stands in for ``bcd.engine.trace``.
+
+    Raises:
+        ConfigError: An entry of ``ignore`` is neither a class nor a name.
+    """
+
+    def __init__(  # noqa: PLR0913 - one per setting
+        self,
+        integration: str,
+        tracer: Tracer | None = None,
+        options: TraceOptions | None = None,
+        ignore: Ignore = (),
+        before_trace: BeforeTrace | None = None,
+        *,
+        trace: TraceFunction = trace,
+    ) -> None:
+        self._integration = integration
+        self._tracer = tracer
+        self._options = options
+        self._ignored = Ignored(ignore)
+        self._before_trace = before_trace
+        self._trace = trace
+        self._thread_of: int | None = None
+        if tracer is None:
+            default_tracer()  # loads now what the first error would have to wait for
+
+    def take(self, error: BaseException, occasion: Occasion) -> None:
+        """Have an error traced; returns when the tracer is started on a frozen copy.
+
+        With a tracer that cannot work on one it waits for its end, at most 10 s.
+        """
+        try:
+            if self._is_wanted(error, occasion):
+                self._run(self._chosen_tracer(), error, occasion)
+        except Exception as problem:  # noqa: BLE001 - never into the program
+            complain(f"{self._integration}: an error could not be traced", problem)
+
+    async def take_in_loop(self, error: BaseException, occasion: Occasion) -> None:
+        """Have an error traced without blocking an event loop for longer than a freeze.
+
+        A tracer that cannot work on a frozen copy runs in a thread, which is awaited. If that
+        is cancelled it returns at once, for the program's own error to go on.
+        """
+        try:
+            if self._is_wanted(error, occasion):
+                tracer = self._chosen_tracer()
+                if hasattr(tracer, "finalize_memory"):
+                    self._run(tracer, error, occasion)
+                else:
+                    await self._run_in_thread(tracer, error, occasion)
+        except Exception as problem:  # noqa: BLE001 - never into the program
+            complain(f"{self._integration}: an error could not be traced", problem)
+
+    def _is_wanted(self, error: BaseException, occasion: Occasion) -> bool:
+        return not is_expected(error, self._ignored, occasion.client_gone) and not already_seen(
+            error, occasion.scope()
+        )
+
+    def _chosen_tracer(self) -> Tracer:
+        return default_tracer() if self._tracer is None else self._tracer
+
+    def _run(self, tracer: Tracer, error: BaseException, occasion: Occasion) -> None:
+        detached = hasattr(tracer, "finalize_memory")
+        gathering = _Gathering(self._integration, error, occasion, self._before_trace)
+        result = self._trace(
+            tracer,
+            error,
+            self._options if detached else hurried(self._options, tracer),
+            wait=False,
+            detach=detached,
+            attributes=gathering,
+        )
+        if isinstance(result.error, Busy):
+            suppressed.add(type_name(error))
+        elif result.dropped or result.error is not None:
+            gathering.give_back()
+
+    async def _run_in_thread(
+        self, tracer: Tracer, error: BaseException, occasion: Occasion
+    ) -> None:
+        if self._thread_of == os.getpid():
+            suppressed.add(type_name(error))
+            return
+        tracer = on_behalf(tracer, threading.get_native_id())
+        await in_thread(lambda: self._run_alone(tracer, error, occasion))
+
+    def _run_alone(self, tracer: Tracer, error: BaseException, occasion: Occasion) -> None:
+        self._thread_of = os.getpid()
+        try:
+            self._run(tracer, error, occasion)
+        except Exception as problem:  # noqa: BLE001 - nobody would see it in this thread
+            complain(f"{self._integration}: an error could not be traced", problem)
+        finally:
+            self._thread_of = None
+
+
+class _Gathering:
+    """Gathers the attributes of one error once the engine has won the slot for it."""
+
+    __slots__ = ("_before_trace", "_error", "_integration", "_occasion", "_others", "_own")
+
+    def __init__(
+        self,
+        integration: str,
+        error: BaseException,
+        occasion: Occasion,
+        before_trace: BeforeTrace | None,
+    ) -> None:
+        self._integration = integration
+        self._error = error
+        self._occasion = occasion
+        self._before_trace = before_trace
+        self._own = self._others = 0
+
+    def __call__(self) -> dict[str, str] | None:
+        attributes = clean_all(
+            of_error(self._error)
+            | self._described()
+            | {"bcd.integration": self._integration}
+            | self._suppressed()
+        )
+        edited = attributes if self._before_trace is None else self._edited(attributes)
+        return None if edited is None else clean_all(edited)
+
+    def give_back(self) -> None:
+        """Count again what no snapshot told about."""
+        if self._own:
+            suppressed.add(type_name(self._error), self._own)
+        if self._others:
+            suppressed.add_others(self._others)
+
+    def _described(self) -> dict[str, str]:
+        try:
+            return self._occasion.attributes(self._error)
+        except Exception as problem:  # noqa: BLE001 - a snapshot without them is better than none
+            complain(f"{self._integration}: a request could not be described", problem)
+            return {}
+
+    def _suppressed(self) -> dict[str, str]:
+        self._own = suppressed.take(type_name(self._error))
+        self._others = suppressed.take_others()
+        counts = {"bcd.suppressed": str(self._own)}
+        if self._others:
+            counts["bcd.suppressed.other"] = str(self._others)
+        return counts
+
+    def _edited(self, attributes: dict[str, str]) -> Mapping[str, object] | None:
+        assert self._before_trace is not None  # noqa: S101 - told to mypy
+        try:
+            edited = self._before_trace(self._error, dict(attributes))
+            if edited is not None and not isinstance(edited, Mapping):
+                raise TypeError(f"it returned {type_name(edited)}, not a mapping or None")  # noqa: TRY301
+        except Exception as problem:  # noqa: BLE001 - the user's function; the trace goes on
+            complain(f"{self._integration}: before_trace failed, nothing was edited", problem)
+            return attributes
+        return edited

@@ -1,0 +1,150 @@
+"""Which errors are expected: part of normal service, so that nobody wants a snapshot of them.
+
+Frameworks' classes are known by name and never imported: a rule costs nothing in a program
+without that framework, and a later integration adds its own lines to the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+from bcd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Ignore", "Ignored", "is_expected", "leaves"]
+
+Ignore: TypeAlias = "Iterable[type[BaseException] | str]"
+"""Exception classes, or their names as ``"module.Qualname"``; subclasses are meant too."""
+
+Rule: TypeAlias = Callable[[BaseException], bool]
+
+_MOST_LEAVES = 1000
+_BELOW_A_SERVER = frozenset({"asyncio", "selectors", "socket", "socketserver", "ssl"})
+_SERVERS = frozenset(
+    {"daphne", "granian", "gunicorn", "hypercorn", "uvicorn", "waitress", "werkzeug", "wsgiref"}
+)
+
+
+class Ignored:
+    """What the user does not want traced."""
+
+    __slots__ = ("_classes", "_names")
+
+    def __init__(self, ignore: Ignore) -> None:
+        entries = [ignore] if isinstance(ignore, (str, type)) else list(ignore)
+        for entry in entries:
+            if not isinstance(entry, str) and not _is_error_class(entry):
+                raise ConfigError(
+                    f"ignore: {entry!r} is neither an exception class nor a 'module.Class'"
+                )
+        self._classes = tuple(entry for entry in entries if not isinstance(entry, str))
+        self._names = frozenset(entry for entry in entries if isinstance(entry, str))
+
+    def __contains__(self, error: BaseException) -> bool:
+        if self._classes and isinstance(error, self._classes):
+            return True
+        return bool(self._names) and any(
+            _class_name(base) in self._names for base in type(error).__mro__
+        )
+
+
+def is_expected(error: BaseException, ignored: Ignored, client_gone: Callable[[], bool]) -> bool:
+    """Whether an error is part of normal service.
+
+    Args:
+        error: Any exception. A group is expected if each of its leaves is.
+        ignored: The user's own rules.
+        client_gone: Whether the client went away; asked only about connection errors.
+    """
+    if error in ignored:
+        return True
+    if not isinstance(error, BaseExceptionGroup):
+        return _is_expected_leaf(error, client_gone)
+    return all(leaf in ignored or _is_expected_leaf(leaf, client_gone) for leaf in leaves(error))
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside a group, at any depth, at most 1,000; or the error itself."""
+    return islice(_leaves(error), _MOST_LEAVES)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    pending = [error]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, BaseExceptionGroup):
+            pending.extend(reversed(item.exceptions))
+        else:
+            yield item
+
+
+def _class_name(kind: type) -> str:
+    """As ``bcd.engine.type_name`` calls the type of an error."""
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def _is_error_class(entry: object) -> bool:
+    return isinstance(entry, type) and issubclass(entry, BaseException)
+
+
+def _is_expected_leaf(error: BaseException, client_gone: Callable[[], bool]) -> bool:
+    if not isinstance(error, Exception):
+        return True
+    if isinstance(error, ConnectionError):
+        return client_gone() or _comes_from_server(error.__traceback__)
+    for base in type(error).__mro__:
+        rule = _RULES.get(_class_name(base))
+        if rule is not None:
+            return rule(error)
+    return False
+
+
+def _always(_: BaseException) -> bool:
+    return True
+
+
+def _unless_server_error(attribute: str) -> Rule:
+    def rule(error: BaseException) -> bool:
+        status = _stored(error, attribute)
+        return not isinstance(status, int) or status < 500  # noqa: PLR2004 - HTTP's server errors
+
+    return rule
+
+
+def _stored(error: BaseException, name: str) -> object:
+    """An attribute as it is stored; a property of the program is not run."""
+    if name in error.__dict__:
+        return error.__dict__[name]
+    for base in type(error).__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return None
+
+
+def _comes_from_server(traceback: TracebackType | None) -> bool:
+    """Whether the web server's own code met the error, so that it is about the client.
+
+    A connection to a database or another service breaks below other modules.
+    """
+    package = ""
+    while traceback is not None:
+        name = traceback.tb_frame.f_globals.get("__name__")
+        top = name.partition(".")[0] if isinstance(name, str) else ""
+        if top not in _BELOW_A_SERVER:
+            package = top
+        traceback = traceback.tb_next
+    return package in _SERVERS
+
+
+_RULES: dict[str, Rule] = {
+    "starlette.exceptions.HTTPException": _unless_server_error("status_code"),
+    "starlette.requests.ClientDisconnect": _always,
+    "starlette.websockets.WebSocketDisconnect": _always,
+    "uvicorn.protocols.utils.ClientDisconnected": _always,
+    "werkzeug.exceptions.HTTPException": _unless_server_error("code"),
+}

@@ -1,0 +1,127 @@
+"""Flask: ``Bcd(app)``, or ``bcd = Bcd()`` and later ``bcd.init_app(app)``.
+
+Two hooks together see everything: the signal sees what views raise, which Flask answers itself,
+and the WSGI wrapper what generator bodies, ``call_on_close`` and teardown raise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+from flask import Response
+
+from bcd.integrations import wsgi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bcd.integrations._capture import BeforeTrace, Ignore
+    from bcd.tracer import TraceOptions, Tracer
+
+__all__ = ["Bcd"]
+
+
+class Bcd:
+    """Has every unhandled error of Flask applications traced.
+
+    Args:
+        app: The application; None leaves it to :meth:`init_app`.
+        tracer: None takes the default tracer.
+        options: Options of each trace; None takes the tracer's own.
+        ignore: Exception classes, or names like ``"shop.OutOfStock"``, that are expected.
+        before_trace: Gets ``(error, attributes)``; returns the attributes, edited or not, or
+            None for no trace.
+        reraise: False answers a plain 500 where an error would leave the application with
+            nothing sent yet.
+
+    Raises:
+        ConfigError: An entry of ``ignore`` is neither a class nor a name.
+    """
+
+    def __init__(  # noqa: PLR0913 - one per setting
+        self,
+        app: flask.Flask | None = None,
+        *,
+        tracer: Tracer | None = None,
+        options: TraceOptions | None = None,
+        ignore: Ignore = (),
+        before_trace: BeforeTrace | None = None,
+        reraise: bool = True,
+    ) -> None:
+        self._settings: dict[str, Any] = {
+            "tracer": tracer,
+            "options": options,
+            "ignore": ignore,
+            "before_trace": before_trace,
+            "reraise": reraise,
+        }
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Hook into an application; on one that has the hook the newer settings win."""
+        earlier = app.extensions.get("bcd")
+        if isinstance(earlier, _Wrapper):
+            newer = _Wrapper(earlier.app, **self._settings)
+            earlier.capture, earlier.reraise = newer.capture, newer.reraise
+            return
+        wrapper = _Wrapper(app.wsgi_app, **self._settings)
+        app.extensions["bcd"] = wrapper
+        # The bound method is called without the detour of an instance: 0.05 µs less.
+        app.wsgi_app = wrapper.__call__  # type: ignore[method-assign]
+        flask.got_request_exception.connect(wrapper.view_failed, app, weak=False)
+
+
+class _Wrapper(wsgi.BcdMiddleware):
+    integration = "flask"
+
+    def __call__(
+        self, environ: wsgi.Environ, start_response: wsgi.StartResponse
+    ) -> Iterable[bytes]:
+        # Written out, not a call of the base: in a real application each step more costs
+        # about 0.1 µs, because the processor's caches are cold here.
+        try:
+            body = self.app(environ, start_response)
+        except BaseException as error:
+            self.failed(error, environ, start_response)
+            if self.reraise or not isinstance(error, Exception):
+                raise
+            return wsgi.answer(start_response)
+        try:
+            # A complete response: neither sending nor closing it can fail, so it needs no
+            # guard, which would cost 1.2 µs. The names are those of Werkzeug 2.3 to 3.1
+            # (werkzeug/wsgi.py, wrappers/response.py); with others it is guarded.
+            response = body._callbacks[-1].__self__  # type: ignore[attr-defined]  # noqa: SLF001
+            if (
+                type(response) is Response
+                and type(response.response) is list
+                and not response._on_close  # noqa: SLF001
+            ):
+                return body
+        except (AttributeError, IndexError):
+            pass
+        return self.guarded(body, environ, start_response)
+
+    def failed(
+        self,
+        error: BaseException,
+        environ: wsgi.Environ,
+        start_response: wsgi.StartResponse | None = None,
+    ) -> None:
+        self.capture.take(error, _Request(environ, start_response))
+
+    def view_failed(self, _: flask.Flask, *, exception: BaseException, **__: object) -> None:
+        environ = flask.request.environ if flask.has_request_context() else {}
+        self.failed(exception, environ)
+
+
+class _Request(wsgi.Request):
+    __slots__ = ()
+
+    def attributes(self, error: BaseException) -> dict[str, str]:
+        found = super().attributes(error)
+        rule = getattr(self._environ.get("werkzeug.request"), "url_rule", None)
+        if rule is not None:
+            found["http.route"] = rule.rule
+        return found
