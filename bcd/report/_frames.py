@@ -115,10 +115,10 @@ class FrameWriter:
 
     def _full_variables(self, frame: Frame, view: View) -> Iterator[Text]:
         key = (frame.function, frame.file, frame.locals)
-        line_shown = self._shown.setdefault(key, frame.line or 0)
-        if line_shown != (frame.line or 0):
-            yield line(f"      (variables as above, at line {line_shown})", style=_QUIET)
+        if key in self._shown:
+            yield line(f"      (variables as above, at line {self._shown[key]})", style=_QUIET)
             return
+        self._shown[key] = frame.line or 0
         widest = min(max(cells(each.name) for each in frame.locals), _NAME_COLUMNS)
         for each in frame.locals:
             yield from _variable(each, widest, view)
