@@ -66,7 +66,7 @@ class Renderer:
         entry: dict[str, object] = {"name": name, "type": "?", "value": ""}
         try:
             entry["type"] = self._objects.type_of(address).full_name
-            entry["value"] = self._named(name, address, self._limits["depth"])
+            entry["value"] = self._bounded(self._named(name, address, self._limits["depth"]))
         except (MemoryFault, RecursionError) as fault:
             entry["value"] = f"<unreadable: {fault}>"
         finally:
@@ -75,6 +75,13 @@ class Renderer:
         if self._cut:
             entry["truncated"] = True
         return entry
+
+    def _bounded(self, text: str) -> str:
+        limit = self._limits["value"]
+        if len(text) <= limit:
+            return text
+        self._cut = True
+        return f"{text[:limit]}{CUT}"
 
     def render(self, address: int) -> str:
         """The text of a value that has no name."""

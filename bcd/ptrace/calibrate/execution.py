@@ -442,9 +442,9 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
             break
     else:
         raise CalibrationError("where a thread keeps its interpreter could not be proven")
-    interval = int(sys.getswitchinterval() * 1e6)
     data = _readable(search, runtime, 1 << 20)
-    holders = [at + WORD for at in _positions(data, interval) if at + WORD in _positions(data, own)]
+    interval = int(sys.getswitchinterval() * 1e6)
+    holders = [at for at in _positions(data, own) if _word(data, at - WORD) == interval]
     layout.gil_holder = only(holders, "who holds the GIL")
     # The newest interpreter, then the main one: of one interpreter only they are the same.
     places = _positions(data, interpreter)
@@ -454,21 +454,28 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
 
 def _readable(search: Search, address: int, limit: int) -> bytes:
     """What is mapped from an address on, at most ``limit`` bytes."""
-    parts = []
-    page = 4096
-    for start in range(address, address + limit, page):
-        if not search.memory.readable(start, page):
-            break
-        parts.append(search.memory.read(start, page))
-    return b"".join(parts)
+    if not LOWEST <= address < HIGHEST:
+        return b""
+    try:
+        return os.pread(search.memory.descriptor, limit, address)
+    except OSError:
+        return b""
+
+
+def _word(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + WORD], "little")
 
 
 def _positions(data: bytes, value: int) -> list[int]:
-    pattern = value.to_bytes(WORD, "little")
+    """Where a word stands, ascending.
+
+    Searched for without its leading zeros: with them, ``find`` is ten times slower.
+    """
+    pattern = value.to_bytes(WORD, "little").rstrip(b"\0")
     found = []
     at = data.find(pattern)
     while at >= 0:
-        if at % WORD == 0:
+        if at % WORD == 0 and _word(data, at) == value:
             found.append(at)
         at = data.find(pattern, at + 1)
     return found
