@@ -28,9 +28,9 @@ DEFAULTS = {
     "snapshots": 200,
     "folder_bytes": 256 * 1024 * 1024,
 }
-"""Characters of a string, of a whole rendered value and of an exception's message; items of a container; depth of nesting;
-variables of a frame; frames of a stack (first and last kept); exceptions; rendered values in
-all; threads; tasks, and how many of them with variables; bytes of the document before
+"""Characters of a string, of a whole value and of an exception's message; items of a container;
+depth of nesting; variables of a frame; frames of a stack (first and last kept); exceptions;
+values in all; threads; tasks, and how many of them with variables; bytes of the document before
 compression; milliseconds for reading; snapshots and bytes that a folder keeps."""
 
 

@@ -156,8 +156,9 @@ class TaskLayout:
     name: int
     callback: int  # the first done callback
     callbacks: int  # list of the others
-    iterated: int  # in FutureIter: pointer to the future
-    iterator_type: str
+    node: int  # 3.14+: in a task, its node of the list of its thread's tasks
+    thread_tasks: int  # 3.14+: in a thread state, the head of that list
+    thread_running: int  # 3.14+: in a thread state, pointer to the task that runs
 
 
 class MiscLayout:

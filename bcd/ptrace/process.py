@@ -144,7 +144,7 @@ def _stat(pid: int) -> dict[str, object]:
 def _host(_pid: int) -> dict[str, object]:
     system = os.uname()
     return {
-        "python": f"{sys.implementation.name} {sys.version.split()[0]}",
+        "python": sys.version.split()[0],
         "platform": f"{system.sysname} {system.release} {system.machine}",
         "host": system.nodename,
         "load": [round(load, 2) for load in os.getloadavg()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 
 from bcd.errors import DeadlineReached, MemoryFault
@@ -90,7 +91,24 @@ class Tasks:
                         found[task] = None
             except MemoryFault as fault:
                 self._target.remarks.note(f"asyncio.tasks.{register}: {fault}")
+        if sys.version_info >= (3, 14):
+            found.update(dict.fromkeys(self._linked()))
         return list(found)
+
+    def _linked(self) -> Iterator[int]:
+        """The pending tasks that hang on the threads (3.14+)."""
+        for state in self._stacks.states():
+            head = state + self._layout.thread_tasks
+            seen = {head}
+            try:
+                node = self._memory.word(head)
+                while node and node not in seen:
+                    seen.add(node)
+                    if self._is_pending(node - self._layout.node):
+                        yield node - self._layout.node
+                    node = self._memory.word(node)
+            except MemoryFault as fault:
+                self._target.remarks.note(f"the tasks of a thread: {fault}")
 
     def _members(self, holder: int) -> Iterator[int]:
         """The items of a set, or what the references in a WeakSet refer to."""
@@ -112,6 +130,9 @@ class Tasks:
 
     def _running(self, names: int) -> dict[int, None]:
         """The tasks that their loops run at this moment."""
+        if sys.version_info >= (3, 14):
+            running = self._layout.thread_running
+            return dict.fromkeys(self._memory.word(s + running) for s in self._stacks.states())
         found: dict[int, None] = {}
         try:
             current = self._objects.lookup(names, "_current_tasks")

@@ -335,7 +335,7 @@ def _raise() -> None:
     raise LookupError
 
 
-def _python_api() -> tuple[Any, int]:
+def python_api() -> tuple[Any, int]:
     """``PyThreadState_Get`` and the address of ``_PyRuntime``.
 
     Through ``_ctypes``, which starts in under a millisecond where ``ctypes`` takes four.
@@ -379,7 +379,7 @@ class _Second:
 
 def calibrate_threads(search: Search, frame: FrameLayout) -> ThreadLayout:
     """Find the members of thread states and of the interpreter, and the GIL."""
-    get_state, runtime = _python_api()
+    get_state, runtime = python_api()
     second = _Second(get_state)
     try:
         return _threads(search, frame, get_state(), second.state, runtime)

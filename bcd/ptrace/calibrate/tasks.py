@@ -9,14 +9,17 @@ from __future__ import annotations
 import sys
 import types
 
+from bcd.errors import CalibrationError
+from bcd.ptrace.calibrate.execution import python_api
 from bcd.ptrace.calibrate.objects import HEAD
-from bcd.ptrace.calibrate.search import WORD, Search
+from bcd.ptrace.calibrate.search import WORD, Search, only
 from bcd.ptrace.layout import TaskLayout
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from typing import Any
 
+_LARGEST_THREAD_STATE = 1 << 16
 _STAND_INS = (
     "asyncio",
     "asyncio.base_futures",
@@ -128,11 +131,8 @@ def _from_samples(search: Search, module: Any, loop: _FakeLoop) -> TaskLayout:
     layout.callback = search.first(id(done), size, id(callback), "a future's callback")
     _callbacks(search, layout, id(done), size, id(other))
     _states(search, layout, module, loop, future)
-    iterator = iter(future)
-    layout.iterated = search.one(
-        id(iterator), type(iterator).__basicsize__, id(future), "what a future's iterator awaits"
-    )
-    layout.iterator_type = type(iterator).__name__
+    if sys.version_info >= (3, 14):
+        _linked_list(search, layout, module, loop, task)
     _finish(coroutine, future)
     return layout
 
@@ -156,6 +156,33 @@ def _states(search: Search, layout: TaskLayout, module: Any, loop: _FakeLoop, pe
     samples = [(id(pending), 0), (id(cancelled), 1), (id(finished), 2)]
     layout.state = search.int32_where(size, samples, "the state of a future", HEAD)
     layout.pending = 0
+
+
+def _linked_list(
+    search: Search, layout: TaskLayout, module: Any, loop: _FakeLoop, task: Any
+) -> None:
+    """Find the list of tasks that hangs on each thread from 3.14 on, and the task that runs.
+
+    A new task goes to the list's end: the last but one points to it, it to the list's head.
+    """
+    other = _waits(_Awaitable(None))
+    last = module.Task(other, loop=loop)
+    size = module.Task.__basicsize__
+    words = search.words(id(task), size)
+    places = [index * WORD for index, word in enumerate(words) if word == id(last) + index * WORD]
+    layout.node = only(places, "the node of a task")
+    own = python_api()[0]()
+    layout.thread_tasks = search.memory.word(id(last) + layout.node) - own
+    if not 0 < layout.thread_tasks < _LARGEST_THREAD_STATE:
+        raise CalibrationError("where a thread keeps its tasks could not be proven")
+    module._enter_task(loop, task)  # noqa: SLF001 - what asyncio itself calls
+    try:
+        layout.thread_running = search.first(
+            own, layout.thread_tasks + 8 * WORD, id(task), "a thread's running task"
+        )
+    finally:
+        module._leave_task(loop, task)  # noqa: SLF001 - likewise
+    other.close()
 
 
 def _finish(coroutine: Any, future: Any) -> None:
