@@ -107,9 +107,10 @@ class FrozenMemory:
 def freeze(*, seconds: float, limit: int = DEFAULT_LIMIT) -> FrozenMemory:
     """Take a picture of the memory of this process, at this moment.
 
-    Keeps the GIL all the way: every other thread of Python stands at the end of a bytecode, and
-    the caller is the one that holds the GIL. The caller keeps the GIL until the tracer is done
-    where ``mode`` is ``"gil-held"``.
+    The copy is made in one call that keeps the GIL: in it every other thread of Python stands at
+    the end of a bytecode, and the caller is the one that holds the GIL. Where ``mode`` is
+    ``"gil-held"`` there is no such moment: the caller then has to wait for the tracer in one
+    call that keeps the GIL, :func:`bcd._linux.poll`.
 
     Args:
         seconds: After which the copy ends by itself, should nobody release it; at least 1.

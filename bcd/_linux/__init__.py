@@ -1,8 +1,9 @@
 """The few calls of Linux and its C library that bcd needs, made so that nothing else can run.
 
 They go through ``ctypes.PyDLL``, which keeps the GIL: what ``os`` offers gives it up, and in a
-program with busy threads each time may cost a switch interval (5 ms) to get it back. While the
-GIL is kept no other thread of the program moves.
+program with busy threads each time may cost a switch interval (5 ms) to get it back. During
+such a call no other thread of the program moves. Between two calls the interpreter may still
+switch threads, once the caller has held the GIL for an interval.
 
 The interpreter runs the program's signal handlers in its main thread, after any call of a C
 function and on entry to any Python function, and a handler may raise. So what must not be lost
