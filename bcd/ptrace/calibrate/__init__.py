@@ -21,6 +21,7 @@ from bcd.ptrace.calibrate.objects import (
     calibrate_misc,
     calibrate_types,
 )
+from bcd.ptrace.calibrate.proof import prove
 from bcd.ptrace.calibrate.search import WHOLE_WORD, Search
 from bcd.ptrace.calibrate.tasks import calibrate_tasks
 from bcd.ptrace.layout import Layout
@@ -52,4 +53,5 @@ def calibrate(own: LiveMemory) -> Layout:
     layout.thread = calibrate_threads(search, layout.frame)
     layout.task = calibrate_tasks(search)
     layout.slide = 0
+    prove(layout, own)
     return layout
