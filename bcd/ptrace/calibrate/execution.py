@@ -429,27 +429,23 @@ def _current_frame(search: Search, layout: ThreadLayout, frame: FrameLayout, own
 
 
 def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, runtime: int) -> None:
-    """Find the interpreter: what a thread state points to and what points to its threads."""
-    modules = id(sys.modules)
-    for index, word in enumerate(search.memory.words(own, 16)):
-        data = _readable(search, word, 1 << 19)
-        at = _positions(data, modules)
-        head = _positions(data, other)
-        if at and head:
-            layout.interpreter = index * WORD
-            interpreter = word
-            layout.interpreter_modules, layout.interpreter_threads = at[0], head[0]
-            break
-    else:
-        raise CalibrationError("where a thread keeps its interpreter could not be proven")
+    """Find the interpreter: a thread state points to it, and ``_PyRuntime`` does twice in a row.
+
+    There the newest interpreter comes first, then the main one; here they are the same.
+    """
     data = _readable(search, runtime, 1 << 20)
+    found = []
+    for index, word in enumerate(search.memory.words(own, 8)):
+        twice = data.find(word.to_bytes(WORD, "little") * 2)
+        inside = _readable(search, word, 1 << 19) if twice >= 0 else b""
+        modules, heads = _positions(inside, id(sys.modules)), _positions(inside, other)
+        if modules and heads:
+            found.append((index * WORD, twice + WORD, modules[0], heads[0]))
+    layout.interpreter = only([place[0] for place in found], "a thread's interpreter")
+    _, layout.runtime_interpreter, layout.interpreter_modules, layout.interpreter_threads = found[0]
     interval = int(sys.getswitchinterval() * 1e6)
     holders = [at for at in _positions(data, own) if _word(data, at - WORD) == interval]
     layout.gil_holder = only(holders, "who holds the GIL")
-    # The newest interpreter, then the main one: of one interpreter only they are the same.
-    places = _positions(data, interpreter)
-    pairs = [at + WORD for at in places if at + WORD in places]
-    layout.runtime_interpreter = only(pairs[:1], "the main interpreter")
 
 
 def _readable(search: Search, address: int, limit: int) -> bytes:
