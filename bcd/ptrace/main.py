@@ -84,6 +84,13 @@ _pending: list[bytes] = []
 
 
 def _take(request: Request, own_folder: str, version: str) -> str:
+    try:
+        return _take_frozen(request, own_folder, version)
+    finally:
+        _end_copy(request)
+
+
+def _take_frozen(request: Request, own_folder: str, version: str) -> str:
     folder = Folder(request.output)
     layout = calibrate(LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)))
     _check_interpreter(request)
@@ -209,12 +216,13 @@ def _let_go(request: Request) -> None:
 
 def _end_copy(request: Request) -> None:
     """End the frozen copy: the program pays for each page that it changes while the copy lives."""
-    if request.copy is None:
+    copy, request.copy = request.copy, None
+    if copy is None:
         return
     import _signal
 
     try:
-        os.kill(request.copy, _signal.SIGKILL)
+        os.kill(copy, _signal.SIGKILL)
     except OSError:  # it has ended, or the program has
         return
 
