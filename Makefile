@@ -1,0 +1,62 @@
+# `make demo` and `make test` set up all they need by themselves; `make help` lists the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# Interpreter for a new .venv; left empty, .ci/venv looks for one.
+PYTHON ?=
+# Further arguments of pytest, as in `make test PYTEST="-k freeze -x"`.
+PYTEST ?=
+
+.PHONY: help demo test lint check-types check-imports format bench hooks clean
+.DEFAULT_GOAL := help
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1	/p' Makefile | expand -t 22
+
+demo: $(VENV)/.demo  ## Watch a failing request become a snapshot
+	@$(BIN)/python example_apps/demo.py
+
+test: lint  ## Run lint, types, import rule and tests
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.test  ## Check the code without running it
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.test  ## Format the code and repair what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench  ## Measure bcd beside others; takes minutes
+	$(BIN)/python -m tests.bench
+
+hooks: $(VENV)/.test  ## Check each commit before it is made
+	$(BIN)/pre-commit install
+
+clean:  ## Remove all that was made, .venv too
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each file stands for a set of packages that was installed as pyproject.toml says.
+$(VENV)/.made:
+	@echo "setting up $(VENV)"
+	@.ci/venv $(VENV) $(PYTHON)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml
+	@echo "installing bcd and what the demo needs"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml
+	@echo "installing bcd and what its tests need"
+	@$(PIP) --editable '.[demo,test,dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.made pyproject.toml
+	@echo "installing bcd and what it is measured against"
+	@$(PIP) --editable '.[demo,test,bench]'
+	@touch $@
