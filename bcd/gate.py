@@ -17,6 +17,7 @@ import os
 import time
 import weakref
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -212,4 +213,5 @@ class Slot:
         self._gate.leave(self._place, -math.inf)
 
     def __del__(self) -> None:
-        self.give_back()
+        with suppress(AttributeError):  # an interrupt ended the constructor
+            self.give_back()

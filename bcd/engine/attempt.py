@@ -64,22 +64,25 @@ class Attempt:
         started: ``time.monotonic()`` when ``trace`` was called, in seconds.
         held: Seconds from then until the program could go on.
         adopted: Whether a thread of its own will conclude.
-        done: A lock to be held by that thread as long as it has not.
+        done: A lock that is released when that thread is done.
     """
+
+    # Already there for ``finish`` when an interrupt ends the constructor.
+    _slot: Slot | None = None
+    _memory: FrozenMemory | None = None
+    _running: Running | None = None
 
     def __init__(self, tracer: Tracer, error: BaseException | None, started: float) -> None:
         self.started = started
         self.held = 0.0
         self.adopted = False
         self.done = _thread.allocate_lock()
+        self.done.acquire()
         self._tracer = tracer
         self._error = error
         self._config = current_config()  # read at call time (rule 23)
         self._ends_at = math.inf
         self._timeout = math.inf
-        self._slot = Slot(GATE)
-        self._memory: FrozenMemory | None = None
-        self._running: Running | None = None
         self._name = ""
 
     def begin(self, options: TraceOptions | None, attributes: Attributes, *, wait: bool) -> None:
@@ -99,24 +102,26 @@ class Attempt:
             self._timeout = timeout_of(self._tracer, given)
             self._ends_at = self.started + self._timeout
             arguments = with_extras(self._tracer, self._error, given)
-        self._win_slot(wait=wait)
+        slot = self._win_slot(wait=wait)
         with _own_errors(self._tracer):
             added = attributes() if callable(attributes) else attributes
             if added is None and attributes is not None:
-                self._slot.give_back()
+                slot.give_back()
                 raise Dropped
             arguments = with_attributes(self._tracer, arguments, added or {})
         self._start(arguments)
 
-    def _win_slot(self, *, wait: bool) -> None:
-        if not wait or self._slot.waits_for_itself():
-            if not self._slot.try_take():
+    def _win_slot(self, *, wait: bool) -> Slot:
+        self._slot = slot = Slot(GATE)
+        if not wait or slot.waits_for_itself():
+            if not slot.try_take():
                 raise busy()
-        elif not self._slot.take(self._ends_at):
+        elif not slot.take(self._ends_at):
             raise SlotTimeout(
                 f"tracer lock acquisition timed out: no turn within {self._timeout:g} s; "
                 "allow more time, or lower the rate limit"
             )
+        return slot
 
     def _start(self, arguments: list[str]) -> None:
         finalize_memory = getattr(self._tracer, "finalize_memory", None)
@@ -150,7 +155,8 @@ class Attempt:
 
     def hand_over(self) -> None:
         """Note that another thread will conclude."""
-        self._slot.hand_over()
+        if self._slot is not None:
+            self._slot.hand_over()
 
     def conclude(self, latest: float = math.inf, *, may_raise: bool = True) -> TraceResult:
         """Wait for the tracer and finish.
@@ -245,7 +251,8 @@ class Attempt:
                 if self._memory is not None:
                     self._memory.release()
             finally:
-                self._slot.release(self._config.rate_limit_seconds)
+                if self._slot is not None:
+                    self._slot.release(self._config.rate_limit_seconds)
 
     def __del__(self) -> None:
         """Catch what an interrupt on the way into ``finish`` left behind."""

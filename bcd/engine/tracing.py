@@ -115,19 +115,17 @@ def _detach(attempt: Attempt) -> bool:
     """
     if sys.is_finalizing():  # Python 3.11 would start one that never runs
         return False
-    attempt.done.acquire()
     attempt.hand_over()
-    _under_way.add(attempt)
     starting = partial(_thread.start_new_thread, _conclude, (attempt,))
     noting = partial(setattr, attempt, "adopted", True)  # noqa: FBT003 - setattr takes it so
     try:
+        _under_way.add(attempt)
         _linux.in_one_call((starting, noting))  # no interrupt can come between the two
     except RuntimeError:
         return False
     finally:
         if not attempt.adopted:
             _under_way.discard(attempt)
-            attempt.done.release()
     return True
 
 

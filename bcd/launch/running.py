@@ -10,6 +10,7 @@ import signal
 import time
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bcd import _linux
@@ -37,13 +38,16 @@ class Running:
 
     Attributes:
         pid: Its process id, which is that of its process group too; None before the start.
+        adopted: Whether the end of a killed one is waited for elsewhere.
         over: Whether it has ended and was reaped, by whomever.
         status: Its exit status, negative for the signal that ended it; None when unknown,
             because the program reaped it elsewhere or ignores SIGCHLD.
     """
 
+    pid: int | None = None
+    adopted = False
+
     def __init__(self) -> None:
-        self.pid: int | None = None
         self.over = False
         self.status: int | None = None
         self._owner = os.getpid()
@@ -228,6 +232,8 @@ class Running:
 
     def discard(self) -> None:
         """Leave nothing behind, neither process nor descriptor. Idempotent."""
+        if self.adopted:  # somebody waits for it
+            return
         if self.pid is None or self.over or self._owner != os.getpid():
             self.close()
             return
@@ -245,7 +251,8 @@ class Running:
 
     def __del__(self) -> None:
         """Catch what an interrupt on the way into ``discard`` left behind."""
-        self.discard()
+        with suppress(AttributeError):  # an interrupt ended the constructor
+            self.discard()
 
 
 _alive: set[weakref.ref[Running]] = set()
@@ -266,10 +273,12 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 def _reap_later(running: Running) -> None:
     """Wait for a process that was told to end, without the caller."""
+    starting = partial(_thread.start_new_thread, running.wait, (math.inf,))
+    noting = partial(setattr, running, "adopted", True)  # noqa: FBT003 - setattr takes it so
     try:
-        _thread.start_new_thread(running.wait, (math.inf,))
+        _linux.in_one_call((starting, noting))  # no interrupt can come between the two
     except RuntimeError:  # no more threads, or the interpreter is shutting down
-        _unreaped.append(running)
+        _linux.in_one_call((partial(_unreaped.append, running), noting))
 
 
 def _reap_earlier() -> None:
