@@ -70,7 +70,7 @@ class Capture:
         ignore: Exception classes, or names like ``"shop.OutOfStock"``, that are expected.
         before_trace: Gets ``(error, attributes)`` before the tracer is started; returns the
             attributes, edited or not, or None for no trace.
-        trace: Stands in for ``bcd.engine.trace``.
+        run: Stands in for ``bcd.engine.trace``.
 
     Raises:
         ConfigError: An entry of ``ignore`` is neither a class nor a name.
@@ -84,14 +84,14 @@ class Capture:
         ignore: Ignore = (),
         before_trace: BeforeTrace | None = None,
         *,
-        trace: TraceFunction = trace,
+        run: TraceFunction | None = None,
     ) -> None:
         self._integration = integration
         self._tracer = tracer
         self._options = options
         self._ignored = Ignored(ignore)
         self._before_trace = before_trace
-        self._trace = trace
+        self._trace: TraceFunction = trace if run is None else run
         self._thread_of: int | None = None
         if tracer is None:
             default_tracer()  # loads now what the first error would have to wait for
@@ -154,10 +154,14 @@ class Capture:
             suppressed.add(type_name(error))
             return
         tracer = on_behalf(tracer, threading.get_native_id())
-        await in_thread(lambda: self._run_alone(tracer, error, occasion))
+        self._thread_of = os.getpid()
+        try:
+            await in_thread(lambda: self._run_alone(tracer, error, occasion))
+        except BaseException:  # no thread could be started
+            self._thread_of = None
+            raise
 
     def _run_alone(self, tracer: Tracer, error: BaseException, occasion: Occasion) -> None:
-        self._thread_of = os.getpid()
         try:
             self._run(tracer, error, occasion)
         except Exception as problem:  # noqa: BLE001 - nobody would see it in this thread
