@@ -5,33 +5,11 @@ from __future__ import annotations
 import time
 
 from bcd.errors import DeadlineReached, RequestError
+from bcd.snapshot.limits import DEFAULTS, problem_with
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-DEFAULTS = {
-    "string": 200,
-    "value": 1000,
-    "message": 4096,
-    "items": 10,
-    "depth": 3,
-    "variables": 60,
-    "frames": 400,
-    "exceptions": 50,
-    "values": 50_000,
-    "threads": 1000,
-    "tasks": 2000,
-    "tasks_with_variables": 200,
-    "file_bytes": 4 * 1024 * 1024,
-    "deadline_ms": 1000,
-    "snapshots": 200,
-    "folder_bytes": 256 * 1024 * 1024,
-}
-"""Characters of a string, of a whole value and of an exception's message; items of a container;
-depth of nesting; variables of a frame; frames of a stack (first and last kept); exceptions;
-values in all; threads; tasks, and how many of them with variables; bytes of the document before
-compression; milliseconds for reading; snapshots and bytes that a folder keeps."""
 
 
 class Limits:
@@ -44,16 +22,11 @@ class Limits:
         RequestError: An unknown name, or a value that is no positive whole number.
     """
 
-    def __init__(self, given: Mapping[str, object] | None = None) -> None:
-        values = dict(DEFAULTS)
-        for name, value in (given or {}).items():
-            if name not in values:
-                known = ", ".join(sorted(values))
-                raise RequestError(f"no limit is called {name!r}; there are {known}")
-            if type(value) is not int or value < 1:
-                raise RequestError(f"the limit {name} must be a positive int, not {value!r}")
-            values[name] = value
-        self.values = values
+    def __init__(self, given: Mapping[str, int] | None = None) -> None:
+        problem = problem_with(given or {})
+        if problem is not None:
+            raise RequestError(problem)
+        self.values = {**DEFAULTS, **(given or {})}
 
     def __getitem__(self, name: str) -> int:
         return self.values[name]

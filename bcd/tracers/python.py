@@ -12,6 +12,7 @@ from datetime import timedelta
 from bcd import _linux
 from bcd.errors import ConfigError, FinalizeError
 from bcd.folder import snapshot_folder
+from bcd.snapshot.limits import problem_with
 from bcd.tracer import Command, TraceOptions
 from bcd.tracers._log import StderrLog
 from bcd.tracers._options import OptionList
@@ -41,8 +42,8 @@ class PythonTracer(OptionList):
         python: Path of the interpreter, for programs in which ``sys.executable`` is another
             program (uWSGI, mod_wsgi). It has to be the very binary that runs this program.
         program: Path of the tracer program, to be run by ``python``.
-        limits: Limits of what is read, by name, each a number of at least 0; the tracer
-            program knows the names and their defaults.
+        limits: Limits of what is read and kept, by the names in ``bcd.snapshot.limits``, each a
+            whole number of at least 1.
         redact: Further names whose values are kept out of the snapshot, besides those that
             look secret.
         reveal: Names that look secret and whose values may be shown.
@@ -59,7 +60,7 @@ class PythonTracer(OptionList):
         folder: str | os.PathLike[str] | None = None,
         python: str | None = None,
         program: str | os.PathLike[str] | None = None,
-        limits: Mapping[str, float] | None = None,
+        limits: Mapping[str, int] | None = None,
         redact: Sequence[str] = (),
         reveal: Sequence[str] = (),
         timeout: float | timedelta = 30.0,
@@ -190,10 +191,10 @@ def _checked_names(setting: str, names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
-    for name, value in limits.items():
-        if not _is_number(value) or not 0 <= value < math.inf:
-            raise ConfigError(f"limits[{name!r}] is {value!r}: pass a number of at least 0")
+def _checked_limits(limits: Mapping[str, int]) -> dict[str, int]:
+    problem = problem_with(limits)
+    if problem is not None:
+        raise ConfigError(problem)
     return dict(limits)
 
 
