@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 # Interpreter for a new .venv; left empty, .ci/venv looks for one.
 PYTHON ?=
 # Further arguments of pytest, as in `make test PYTEST="-k freeze -x"`.
