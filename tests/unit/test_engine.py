@@ -755,6 +755,7 @@ def refuse_to_kill(*_: object) -> None:
 @pytest.fixture
 def immortal(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTracer]:
     """A tracer that cannot be killed, and that ends once the test is over."""
+    before = open_descriptors()
     ours, theirs = os.pipe()
     with monkeypatch.context() as patch:
         patch.setattr(os, "killpg", refuse_to_kill)
@@ -762,7 +763,7 @@ def immortal(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTracer]:
     os.close(theirs)
     os.close(ours)
     end = soon()
-    while children():
+    while open_descriptors() != before:  # until it was reaped
         assert time.monotonic() < end
         os.sched_yield()
 

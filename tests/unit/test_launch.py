@@ -321,6 +321,7 @@ def test_a_refused_kill_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
+    before = open_descriptors()
     ours, theirs = os.pipe()
     tracer = start(shell("read line", stdin=ours))
     with monkeypatch.context() as patch:
@@ -332,9 +333,10 @@ def test_a_refused_kill_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(theirs)  # that ends it
     os.close(ours)
     end = soon()
-    while not tracer.over:
+    while open_descriptors() != before:
         assert time.monotonic() < end
-        time.sleep(0)
+        os.sched_yield()
+    assert tracer.over
 
 
 @pytest.mark.parametrize("seconds", [0.0, FOREVER])

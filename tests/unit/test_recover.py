@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -348,6 +349,7 @@ def test_a_kill_that_fails_is_logged_too(monkeypatch: pytest.MonkeyPatch) -> Non
     def refused(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only their number
     ours, theirs = os.pipe()
     tracer = FakeTracer("read line; exit 0")
     tracer.stdin = ours  # type: ignore[assignment]  # a descriptor
@@ -357,6 +359,10 @@ def test_a_kill_that_fails_is_logged_too(monkeypatch: pytest.MonkeyPatch) -> Non
         raise ValueError("boom")
     os.close(theirs)
     os.close(ours)
+    end = time.monotonic() + FOREVER
+    while len(os.listdir("/proc/self/fd")) > before:  # noqa: PTH208 - until it was reaped
+        assert time.monotonic() < end
+        os.sched_yield()
 
     assert caught.value.__context__ is None
     assert "could not be killed" in tracer.lines[0][1]
