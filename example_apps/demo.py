@@ -255,6 +255,7 @@ def conclude(visit: Visit, snapshot: Snapshot, document: bytes) -> None:
     wrong = faults(visit, snapshot, document)
     if wrong:
         raise DemoError("; ".join(wrong))
+    console.print()
     console.rule(style="dim")
     print_line(
         f"bcd held the failing request for [bold]{snapshot.tracer.blocked_ms:.1f} ms[/]. Its "
