@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -249,7 +250,16 @@ def _start(arguments: Sequence[str], folder: Path) -> Server:
     listening = threading.Event()
     threading.Thread(target=_drain, args=(server, listening), daemon=True).start()
     assert listening.wait(PATIENCE), server.lines
+    poll(lambda: _accepts(server.port), "the server's first worker")  # uvicorn tells too early
     return server
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def _drain(server: Server, listening: threading.Event) -> None:
