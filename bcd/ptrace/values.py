@@ -7,6 +7,7 @@ from _struct import unpack
 
 from bcd.errors import MemoryFault
 from bcd.ptrace.bounds import Budget, Limits
+from bcd.ptrace.library import Library
 from bcd.ptrace.objects import (
     BYTES,
     DICT,
@@ -32,6 +33,8 @@ _LOOK_AHEAD = 4096
 """Characters of a string that are read to find secrets, though fewer are shown."""
 
 _PAIR = 2
+_FAULTS = (MemoryFault, ArithmeticError, LookupError, RecursionError, ValueError)
+"""What memory that makes no sense may raise."""
 
 
 class Renderer:
@@ -55,6 +58,23 @@ class Renderer:
         self._path: list[int] = []
         self._cut = False
         self._by_type = self._known_types()
+        self._by_flag: tuple[tuple[int, _Render], ...] = (
+            (TYPE, self._type),
+            (EXCEPTION, self._exception),
+            (DICT, self._dict_subclass),
+            (TUPLE, self._tuple_subclass),
+            (LIST, self._wrapped(self._list)),
+            (STR, self._wrapped(self._str)),
+            (BYTES, self._wrapped(self._bytes)),
+            (INT, self._wrapped(self._int)),
+        )
+        self._by_base: tuple[tuple[type, _Render], ...] = (
+            (float, self._wrapped(self._float)),
+            (set, self._set),
+            (frozenset, self._set),
+            (types.ModuleType, self._module),
+        )
+        self._library = Library(objects, lambda address: self._guarded(address, 1))
 
     def variable(self, name: str, address: int) -> dict[str, object]:
         """One variable, as it stands in a snapshot.
@@ -67,7 +87,7 @@ class Renderer:
         try:
             entry["type"] = self._objects.type_of(address).full_name
             entry["value"] = self._bounded(self._named(name, address, self._limits["depth"]))
-        except (MemoryFault, RecursionError) as fault:
+        except _FAULTS as fault:
             entry["value"] = f"<unreadable: {fault}>"
         finally:
             self._path.clear()
@@ -114,14 +134,14 @@ class Renderer:
         info = self._objects.type_of(address)
         render = self._by_type.get(info.address)
         if render is None:
-            render = self._of_subclass(info)
+            render = self._by_type[info.address] = self._of_subclass(info)
         return render(address, info, depth)
 
     def _guarded(self, address: int, depth: int) -> str:
         """An inner value: a fault in it must not cost the others."""
         try:
             return self._value(address, depth)
-        except MemoryFault:
+        except _FAULTS:
             return f"<unreadable at {address:#x}>"
 
     def _known_types(self) -> dict[int, _Render]:
@@ -158,27 +178,18 @@ class Renderer:
         return {self._objects.static(own): render for own, render in table.items()}
 
     def _of_subclass(self, info: TypeInfo) -> _Render:
-        flags = info.flags
+        """How to render a type that is met for the first time."""
         if "_member_map_" in info.marks:
             return self._enum_member
-        for bit, render in (
-            (TYPE, self._type),
-            (EXCEPTION, self._exception),
-            (DICT, self._dict_subclass),
-            (TUPLE, self._tuple_subclass),
-            (LIST, self._wrapped(self._list)),
-            (STR, self._wrapped(self._str)),
-            (BYTES, self._wrapped(self._bytes)),
-            (INT, self._wrapped(self._int)),
-        ):
-            if flags & bit:
+        read = self._library.reader(info.full_name)
+        if read is not None:
+            return lambda address, _info, _depth: read(address)
+        for bit, render in self._by_flag:
+            if info.flags & bit:
                 return render
-        if self._objects.is_a(info, float):
-            return self._wrapped(self._float)
-        if self._objects.is_a(info, set) or self._objects.is_a(info, frozenset):
-            return self._set
-        if self._objects.is_a(info, types.ModuleType):
-            return self._module
+        for own, render in self._by_base:
+            if self._objects.is_a(info, own):
+                return render
         return self._instance
 
     # Constants, numbers and strings
@@ -290,7 +301,7 @@ class Renderer:
         try:
             text = self._value(key, depth)
             shown = self._secret(value) if self._is_secret_pair(key) else None
-        except MemoryFault:
+        except _FAULTS:
             return f"<unreadable at {key:#x}>"
         return f"{text}: {self._guarded(value, depth) if shown is None else shown}"
 
@@ -431,5 +442,5 @@ class Renderer:
     def _attribute(self, name: str, address: int, depth: int) -> str:
         try:
             return self._named(name, address, depth)
-        except MemoryFault:
+        except _FAULTS:
             return f"<unreadable at {address:#x}>"
