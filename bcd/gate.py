@@ -131,11 +131,8 @@ class Slot:
         return first and gate.clock() >= gate.opens_at
 
     def waits_for_itself(self) -> bool:
-        """Whether the slot is held further up in the calls of this very thread."""
-        try:
-            return self._gate.queue[0].thread == self._place.thread
-        except IndexError:
-            return False
+        """Whether this very thread has the slot or waits for it further up in its calls."""
+        return any(place.thread == self._place.thread for place in list(self._gate.queue))
 
     def hand_over(self) -> None:
         """Note that another thread will release the slot."""

@@ -97,19 +97,20 @@ class Attempt:
             TraceError: There will be no snapshot.
             Dropped: The callable decided against it; the slot was given back.
         """
-        with _own_errors(self._tracer):
+        with _Guard(self._tracer):
             given = self._tracer.default_trace_options() if options is None else options
             self._timeout = timeout_of(self._tracer, given)
             self._ends_at = self.started + self._timeout
             arguments = with_extras(self._tracer, self._error, given)
         slot = self._win_slot(wait=wait)
-        with _own_errors(self._tracer):
+        with _Guard(self._tracer):
             added = attributes() if callable(attributes) else attributes
             if added is None and attributes is not None:
                 slot.give_back()
                 raise Dropped
             arguments = with_attributes(self._tracer, arguments, added or {})
         self._start(arguments)
+        self._error = None  # a detached trace must not keep the program's frames alive
 
     def _win_slot(self, *, wait: bool) -> Slot:
         self._slot = slot = Slot(GATE)
@@ -126,7 +127,7 @@ class Attempt:
     def _start(self, arguments: list[str]) -> None:
         finalize_memory = getattr(self._tracer, "finalize_memory", None)
         if finalize_memory is None:
-            with _own_errors(self._tracer):
+            with _Guard(self._tracer):
                 command = self._tracer.finalize(arguments)
             self._launch(command, on_memory=False)
         else:
@@ -139,7 +140,7 @@ class Attempt:
         """Freeze and start with the GIL kept: what gives it up may wait 5 ms to get it back."""
         left = max(0.0, self._ends_at - time.monotonic())
         self._memory = freeze(seconds=min(left + _COPY_MARGIN, _LONGEST_COPY))
-        with _own_errors(self._tracer):
+        with _Guard(self._tracer):
             command = finalize_memory(arguments, self._memory, self._error, self.started)
         running = self._launch(command, on_memory=True)
         running.hold(_RELEASE_SECONDS)
@@ -264,7 +265,7 @@ def busy() -> Busy:
     return Busy("another trace runs, or the rate limit is not over yet")
 
 
-class _own_errors:  # noqa: N801 - a context manager; contextlib's are slower and lose to interrupts
+class _Guard:
     """Turn what a tracer's or a caller's own code raises into a :class:`TraceError`."""
 
     def __init__(self, tracer: Tracer) -> None:

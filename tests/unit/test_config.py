@@ -62,13 +62,14 @@ def test_another_type_is_refused_and_changes_nothing(wrong: object) -> None:
 
 def test_a_config_spoilt_by_force_changes_nothing() -> None:
     """A value that is wrong inside is found by update_config too (rule 23)."""
+    update_config(GlobalConfig(rate_limit=7))
     config = GlobalConfig()
     object.__setattr__(config, "rate_limit", "soon")
 
     with pytest.raises(ConfigError, match="rate_limit"):
         update_config(config)
 
-    assert current_config().rate_limit_seconds == 3.0
+    assert current_config() == GlobalConfig(rate_limit=7)
 
 
 @pytest.mark.parametrize("setting", ["raise_on_kill_failure", "resend_signal"])

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
@@ -952,6 +953,23 @@ def test_detached_returns_before_the_end() -> None:
     os.close(theirs)
     assert flush(FOREVER)
     assert flush(0)
+    os.close(ours)
+
+
+def test_a_detached_trace_does_not_keep_the_error_alive() -> None:
+    """The frames of a request go when the request is over, not when the tracer is."""
+    ours, theirs = os.pipe()
+    tracer = FakeTracer("read line; exit 0", stdin=ours)
+    error = Outer.Inner()
+    dropped: list[object] = []
+    watch = weakref.ref(error, dropped.append)
+    assert trace(tracer, error, detach=True).ok
+    del error
+
+    assert dropped == [watch]
+    assert not flush(0)
+    os.close(theirs)
+    assert flush(FOREVER)
     os.close(ours)
 
 

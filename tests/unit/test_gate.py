@@ -268,6 +268,9 @@ def test_a_thread_that_would_wait_for_itself_can_know(gate: Gate) -> None:
 
     assert answers == [False]
     assert not Slot(gate).waits_for_itself()
+    waiting = Slot(gate)
+    waiting.join()
+    assert Slot(gate).waits_for_itself()
 
 
 def test_a_forked_child_starts_with_a_free_slot(gate: Gate) -> None:
