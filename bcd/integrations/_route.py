@@ -1,11 +1,13 @@
 """The route's template of a request that Starlette or FastAPI dispatched.
 
 Starlette is not imported: routes are known by what they carry. No route is asked to match,
-which would run the program's converters; the regular expressions are enough.
+which would run the program's converters; regular expressions are enough.
 """
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["route_template"]
 
+_PARAMETER = re.compile(r"{([^{}]*)}")
 _DEEPEST = 20  # mounts in mounts; ends a router that contains itself
 
 
@@ -37,15 +40,15 @@ def route_template(scope: Mapping[str, Any]) -> str | None:
 
 def _search(routes: Iterable[Any], path: str, scope: Mapping[str, Any], depth: int) -> str | None:
     for route in routes:
-        template = _path_of(route)
         if _is_target(route, path, scope):
-            return template
-        rest = _rest(route, path)
-        if rest is None or depth == 0:
+            return _path_of(route)
+        prefix, inner_routes = _inside(route)
+        match = _prefix_pattern(prefix).match(path) if depth and inner_routes else None
+        if match is None:
             continue
-        inner = _search(_routes_of(route), rest, scope, depth - 1)
+        inner = _search(inner_routes, path[match.end() :], scope, depth - 1)
         if inner is not None:
-            return template + inner
+            return prefix + inner
     return None
 
 
@@ -58,18 +61,28 @@ def _is_target(route: Any, path: str, scope: Mapping[str, Any]) -> bool:
     regex = getattr(route, "path_regex", None)
     if endpoint is None or getattr(route, "endpoint", None) is not endpoint or regex is None:
         return False
-    return regex.match(path) is not None
+    return regex.match(path or "/") is not None
 
 
-def _rest(route: Any, path: str) -> str | None:
-    """What is left of the path inside a mount; None where the path does not lead into it."""
-    regex = getattr(route, "path_regex", None)
-    if regex is None:  # a host, or a router included as it is: the path stays
-        return path
-    match = regex.match(path)
-    if match is None or "path" not in regex.groupindex:
-        return None
-    return "/" + str(match["path"])
+def _inside(route: Any) -> tuple[str, Iterable[Any]]:
+    """The template and the routes of a mount, a host (no template) or an included router.
+
+    Source: fastapi/routing.py, 0.165: ``_IncludedRouter``; before, routers were copied.
+    """
+    included = getattr(route, "original_router", None)
+    if included is None:
+        return _path_of(route), _routes_of(route)
+    prefix = getattr(getattr(route, "include_context", None), "prefix", "")
+    return prefix if isinstance(prefix, str) else "", _routes_of(included)
+
+
+@lru_cache(maxsize=256)
+def _prefix_pattern(template: str) -> re.Pattern[str]:
+    """What the paths begin with that lead into a mount with this template."""
+    parts = _PARAMETER.split(template)
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = [".*" if part.endswith(":path") else "[^/]+" for part in parts[1::2]]
+    return re.compile("".join(parts) + "(?=/|$)", re.DOTALL)
 
 
 def _path_below_root(scope: Mapping[str, Any]) -> str:

@@ -79,6 +79,29 @@ def test_changes_no_byte_of_an_answer(serve: Any, name: str) -> None:
     assert {status for status, _, _ in bare} >= {200, 404, 500}
 
 
+@pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn 2 x 4"])
+def test_worker_that_ends_with_the_request_leaves_its_snapshot(serve: Any, name: str) -> None:
+    """A worker at the end of its life does not take the trace with it (trap 2)."""
+    arguments = command(name)
+    server = serve([*arguments[:-1], "--max-requests", "1", arguments[-1]])
+    assert server.request("GET", "/t/x/fail/7")[0] == 500
+    (snapshot,) = server.snapshots(1)
+    assert snapshot["attributes"]["url.path"] == "/t/x/fail/7"
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn with 2 workers", "gunicorn 2 x 4"])
+def test_server_that_is_ended_while_a_tracer_runs_ends_as_ever(serve: Any, name: str) -> None:
+    """SIGTERM right after the error: the same exit status, and the snapshot comes (trap 16)."""
+    statuses = []
+    for program in ("bare", "traced"):
+        server = serve(command(name, program), program)
+        assert server.request("GET", "/t/x/fail/7")[0] == 500
+        server.stop()
+        statuses.append(server.process.returncode)
+    assert statuses[0] == statuses[1]
+    assert len(server.snapshots(1)) == 1
+
+
 @pytest.mark.parametrize("name", ONE_PROCESS)
 def test_counts_what_the_limit_lets_pass(
     serve: Any, name: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -250,6 +251,33 @@ def test_odd_routes_do_not_disturb(traced: Any, call_asgi: Any) -> None:
     call_asgi(shop(Mount("/m", app=looping)), "/m/x/x/fail")
     assert "http.route" not in traced.attributes[0]
     assert traced.attributes[1]["http.route"] == "/m/x/x/fail"
+
+
+class FakeIncludedRouter(BaseRoute):
+    """Keeps a router and its prefix, as FastAPI's ``include_router`` does since 2026."""
+
+    def __init__(self, prefix: str, router: Router) -> None:
+        self.original_router = router
+        self.include_context = SimpleNamespace(prefix=prefix)
+        self._mount = Mount(prefix, app=router)
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        """As a mount does."""
+        return self._mount.matches(scope)
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """As a mount does."""
+        await self._mount.handle(scope, receive, send)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_route_of_an_included_router(traced: Any, call_asgi: Any, version: str) -> None:
+    """A router that was included twice is told under the prefix of the request (trap 11)."""
+    cart = Router([Route("/{id}", fail)])
+    items = Router([FakeIncludedRouter("/{shop}/cart", cart)])
+    app = shop(*(FakeIncludedRouter(f"/v{number}", items) for number in (1, 2)))
+    call_asgi(app, f"/{version}/tea/cart/7")
+    assert traced.attributes[0]["http.route"] == f"/{version}/{{shop}}/cart/{{id}}"
 
 
 def test_plain_middleware_knows_the_route_too(traced: Any, call_asgi: Any) -> None:
