@@ -24,7 +24,7 @@ import pytest
 
 from bcd.engine import TraceResult
 from bcd.errors import Busy
-from bcd.integrations import _capture
+from bcd.integrations import _capture, _complaints
 from bcd.integrations._suppressed import suppressed
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +67,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> FakeTrace:
     """What hooks made in this test have traced."""
     fake = FakeTrace()
     monkeypatch.setattr(_capture, "trace", fake)
+    monkeypatch.setattr(_complaints.complain, "_silent_until", float("-inf"))
     suppressed.clear()
     return fake
 

@@ -275,6 +275,15 @@ class TestWithoutReraise:
         assert server.status == "200 OK"
         assert len(traced.errors) == 1
 
+    def test_raises_after_a_chunk_that_the_server_still_holds(self, traced: Any) -> None:
+        """A server that would let the answer be replaced gets the error all the same."""
+        app = BcdMiddleware(answering(Body(b"te", Boom())), reraise=False)
+        iterator = iter(app({}, FakeServer().start_response))
+        assert next(iterator) == b"te"
+        with pytest.raises(Boom):
+            next(iterator)
+        assert len(traced.errors) == 1
+
     def test_raises_what_the_server_refuses_to_replace(self, traced: Any) -> None:
         """An application that used ``write`` has started its response."""
 
