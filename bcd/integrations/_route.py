@@ -59,9 +59,9 @@ def _is_target(route: Any, path: str, scope: Mapping[str, Any]) -> bool:
         return route is target
     endpoint = scope.get("endpoint")
     regex = getattr(route, "path_regex", None)
-    if endpoint is None or getattr(route, "endpoint", None) is not endpoint or regex is None:
+    if endpoint is None or regex is None or regex.match(path or "/") is None:
         return False
-    return regex.match(path or "/") is not None
+    return endpoint is getattr(route, "endpoint", None) or endpoint is getattr(route, "app", None)
 
 
 def _inside(route: Any) -> tuple[str, Iterable[Any]]:

@@ -224,7 +224,7 @@ def _forgetting(app: Starlette, key: str | None) -> Any:
             await inner(scope, receive, send)
         finally:
             if key is not None:
-                del scope[key]
+                scope.pop(key, None)
 
     middleware.app = forget
     return middleware
