@@ -1,0 +1,1 @@
+"""Measures bcd beside its peers; ``python -m tests.bench`` runs everything."""

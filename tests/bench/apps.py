@@ -1,0 +1,108 @@
+"""The applications that are measured: bare, guarded by bcd, and watched by sentry-sdk."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import flask
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["SENTRY", "flask_app", "prepare", "starlette_app", "start_sentry"]
+
+SENTRY = importlib.util.find_spec("sentry_sdk") is not None
+
+
+@dataclass
+class Cart:
+    """Something to find in a variable."""
+
+    owner: str
+    lines: list[tuple[str, int]]
+
+
+class Slow:
+    """An object that takes its time to say what it is."""
+
+    def __repr__(self) -> str:
+        """Wait a second."""
+        time.sleep(1)
+        return "<Slow>"
+
+
+def held(what: str) -> object:
+    """Make what the innermost frame is to hold in a variable."""
+    if what == "dict":
+        return {f"key{number}": number for number in range(100_000)}
+    if what == "string":
+        return "x" * 10_000_000
+    return Slow() if what == "slow" else None
+
+
+def descend(frames: int, what: str) -> None:
+    """Fail under so many frames, each with a few variables; the innermost holds ``what``.
+
+    Raises:
+        ValueError: Always.
+    """
+    cart = Cart("ada", [("sencha", frames), ("teapot", 1)])
+    total, label = frames * 9.5, f"frame {frames}"
+    if frames <= 1:
+        payload = _payloads.get(what)
+        raise ValueError(f"no rate for {label}: {cart.owner} owes {total}, {payload is None}")
+    descend(frames - 1, what)
+
+
+_payloads: dict[str, object] = {}
+
+
+def prepare(what: str) -> None:
+    """Make what a frame is to hold, so that making it takes no time later."""
+    _payloads.setdefault(what, held(what))
+
+
+async def _ok(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+async def _fail(request: Request) -> PlainTextResponse:
+    descend(int(request.path_params["frames"]), request.path_params["what"])
+    return PlainTextResponse("not reached")
+
+
+def starlette_app() -> Starlette:
+    """``/ping`` succeeds, ``/fail/FRAMES/WHAT`` fails."""
+    return Starlette(routes=[Route("/ping", _ok), Route("/fail/{frames}/{what}", _fail)])
+
+
+def flask_app() -> flask.Flask:
+    """``/ping`` succeeds, ``/fail/FRAMES/WHAT`` fails."""
+    app = flask.Flask("bench")
+    app.logger.disabled = True  # what it writes of an error is not the question
+    app.add_url_rule("/ping", "ping", lambda: "ok")
+
+    def failing(frames: int, what: str) -> str:
+        descend(frames, what)
+        return "not reached"
+
+    app.add_url_rule("/fail/<int:frames>/<what>", "fail", failing)
+    return app
+
+
+def start_sentry() -> None:
+    """Start sentry-sdk with its defaults and a transport that drops what it is given."""
+    import sentry_sdk  # a peer that may be missing
+    from sentry_sdk.transport import Transport
+
+    class Dropping(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            pass
+
+    sentry_sdk.init(dsn="http://key@localhost/1", transport=Dropping)
