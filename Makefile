@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 PYTHON ?=
 # Further arguments of pytest, as in `make test PYTEST="-k freeze -x"`.
 PYTEST ?=
+# Which benchmarks, as in `make bench BENCH="success failure"`; all when left empty.
+BENCH ?=
 
 .PHONY: help demo test lint check-types check-imports format bench hooks clean
 .DEFAULT_GOAL := help
@@ -31,7 +33,7 @@ format: $(VENV)/.test  ## Format the code and repair what ruff can
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.bench  ## Measure bcd beside others; takes minutes
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 hooks: $(VENV)/.test  ## Check each commit before it is made
 	$(BIN)/pre-commit install
