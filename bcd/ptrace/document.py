@@ -12,6 +12,7 @@ from _functools import partial  # type: ignore[import-not-found] # `functools` t
 
 from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
 from bcd.ptrace.exceptions import Exceptions
+from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import STR
 from bcd.ptrace.process import read_process, rfc3339, start_time
 from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from bcd.ptrace.target import Target
 
 _FINGERPRINT_FRAMES = 5
-_OPAQUE = (OSError, RecursionError, OverflowError, ValueError, IndexError, KeyError)
-"""What memory that makes no sense may raise in the midst of a part, besides our own errors."""
 
 
 class Document:
@@ -100,7 +99,7 @@ class Document:
             read()
         except DeadlineReached:
             self._target.remarks.cut(f"{name}: the time for reading was over")
-        except (ReadError, *_OPAQUE) as fault:
+        except (ReadError, OSError, *FAULTS) as fault:
             self._target.remarks.note(f"{name}: {type(fault).__name__}: {fault}")
 
     def _read_exception(self) -> None:
@@ -145,7 +144,7 @@ class Document:
         address = layout.thread.runtime + layout.slide + layout.thread.gil_holder
         try:
             return self._target.memory.word(address)
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"who holds the GIL: {fault}")
             return 0
 
@@ -163,7 +162,7 @@ class Document:
                     true = objects.static(True)
                     ident = objects.integer(key) or 0
                     found[ident] = (objects.text(name, 100)[0], daemon == true)
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"names of threads: {fault}")
         return found
 

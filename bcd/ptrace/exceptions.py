@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bcd.errors import DeadlineReached, MemoryFault
+from bcd.errors import DeadlineReached
+from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import EXCEPTION, STR, TUPLE, TypeInfo
 from bcd.ptrace.stacks import Frame, Frames, read_bounded
 from bcd.ptrace.target import Target
@@ -93,7 +94,7 @@ class Exceptions:
         """Read one exception, each part guarded: a fault in one must not cost the others."""
         try:
             info = self._objects.type_of(address)
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"an exception: {fault}")
             return
         if not info.flags & EXCEPTION:
@@ -102,7 +103,7 @@ class Exceptions:
         entry["type"] = info.full_name
         try:
             entry["frames"] = self._read_frames(address, info)
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"traceback of {info.full_name}: {fault}")
         try:
             suppressed = self._memory.byte(address + self._layout.suppress_context)
@@ -110,7 +111,7 @@ class Exceptions:
             message = text if text is not None else self._message(address, info)
             entry["message"] = self._target.redactor.text(message)
             entry["notes"] = self._notes(address)
-        except (DeadlineReached, MemoryFault) as fault:
+        except (DeadlineReached, *FAULTS) as fault:
             self._target.remarks.note(f"message of {info.full_name}: {fault}")
 
     def _related(self, address: int) -> list[tuple[str, int]]:
@@ -120,11 +121,11 @@ class Exceptions:
                 other = self._memory.word(address + offset)
                 if other:
                     found.append((name, other))
-            except MemoryFault as fault:
+            except FAULTS as fault:
                 self._target.remarks.note(f"{name} of an exception: {fault}")
         try:
             found += [("children", child) for child in self._children(address)]
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"an exception group: {fault}")
         return found
 

@@ -16,6 +16,10 @@ LOWEST = 0x10000
 HIGHEST = 0x7FFF_FFFF_F000
 """User space on x86_64 and aarch64 with 48-bit addresses; anything else is no pointer."""
 
+FAULTS = (MemoryFault, ArithmeticError, LookupError, RecursionError, ValueError)
+"""What reading things that make no sense may raise. Whoever reads one of many guards against
+these, so that a fault in it does not cost the others."""
+
 _MAX_PAGES = 16384
 """64 MiB of pages are kept at the most; then all are dropped, which costs only time."""
 

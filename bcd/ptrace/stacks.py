@@ -6,6 +6,7 @@ import sys
 import types
 
 from bcd.errors import DeadlineReached, MemoryFault
+from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import DICT, TUPLE
 from bcd.ptrace.target import Target
 
@@ -121,7 +122,7 @@ class Frames:
                 variables.append(self._target.renderer.variable(name, value))
         except DeadlineReached:
             self._target.remarks.cut("variables: the time or the number of values was used up")
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"variables of {code.function}: {fault}")
 
     def _variables(self, frame: int, code: _Code) -> Iterator[tuple[str, int]]:
@@ -264,7 +265,7 @@ class Stacks:
                 own = code is not None and code.file.startswith(self._frames.own_folder)
                 if not (trim and own and not addresses):
                     addresses.append(frame)
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"stack of thread {self.native_id(state)}: {fault}")
         return self.read_all(addresses, f"thread {self.native_id(state)}", variables=variables)
 
@@ -294,7 +295,7 @@ def read_bounded(
     for index in range(len(items) - 1, -1, -1):
         try:
             frame = read(items[index])
-        except MemoryFault as fault:
+        except FAULTS as fault:
             target.remarks.note(f"a frame of {what}: {fault}")
             continue
         if skipped and index == limit // 2:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import types
 
-from bcd.errors import DeadlineReached, MemoryFault
+from bcd.errors import DeadlineReached
+from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import DICT, EXCEPTION, LIST, STR, TUPLE, WORD
 from bcd.ptrace.stacks import Frame, Frames, Stacks
 from bcd.ptrace.target import Target
@@ -67,7 +68,7 @@ class Tasks:
             variables = len(entries) < self._target.limits["tasks_with_variables"]
             try:
                 entries.append(self._task(address, running, waits, variables=variables))
-            except (MemoryFault, DeadlineReached) as fault:
+            except (DeadlineReached, *FAULTS) as fault:
                 self._target.remarks.note(f"task at {address:#x}: {fault}")
         if len(entries) > self._target.limits["tasks_with_variables"]:
             self._target.remarks.cut(
@@ -89,7 +90,7 @@ class Tasks:
                 for task in self._members(holder) if holder else ():
                     if self._is_pending(task):
                         found[task] = None
-            except MemoryFault as fault:
+            except FAULTS as fault:
                 self._target.remarks.note(f"asyncio.tasks.{register}: {fault}")
         if sys.version_info >= (3, 14):
             found.update(dict.fromkeys(self._linked()))
@@ -107,7 +108,7 @@ class Tasks:
                     if self._is_pending(node - self._layout.node):
                         yield node - self._layout.node
                     node = self._memory.word(node)
-            except MemoryFault as fault:
+            except FAULTS as fault:
                 self._target.remarks.note(f"the tasks of a thread: {fault}")
 
     def _members(self, holder: int) -> Iterator[int]:
@@ -139,7 +140,7 @@ class Tasks:
             if current and self._objects.type_of(current).flags & DICT:
                 for _loop, task in self._objects.dict_items(current):
                     found[task] = None
-        except MemoryFault as fault:
+        except FAULTS as fault:
             self._target.remarks.note(f"asyncio.tasks._current_tasks: {fault}")
         return found
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import types
 from _struct import unpack
 
-from bcd.errors import MemoryFault
 from bcd.ptrace.bounds import Budget, Limits
 from bcd.ptrace.library import Library
+from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import (
     BYTES,
     DICT,
@@ -33,8 +33,6 @@ _LOOK_AHEAD = 4096
 """Characters of a string that are read to find secrets, though fewer are shown."""
 
 _PAIR = 2
-_FAULTS = (MemoryFault, ArithmeticError, LookupError, RecursionError, ValueError)
-"""What memory that makes no sense may raise."""
 
 
 class Renderer:
@@ -87,7 +85,7 @@ class Renderer:
         try:
             entry["type"] = self._objects.type_of(address).full_name
             entry["value"] = self._bounded(self._named(name, address, self._limits["depth"]))
-        except _FAULTS as fault:
+        except FAULTS as fault:
             entry["value"] = f"<unreadable: {fault}>"
         finally:
             self._path.clear()
@@ -141,7 +139,7 @@ class Renderer:
         """An inner value: a fault in it must not cost the others."""
         try:
             return self._value(address, depth)
-        except _FAULTS:
+        except FAULTS:
             return f"<unreadable at {address:#x}>"
 
     def _known_types(self) -> dict[int, _Render]:
@@ -301,7 +299,7 @@ class Renderer:
         try:
             text = self._value(key, depth)
             shown = self._secret(value) if self._is_secret_pair(key) else None
-        except _FAULTS:
+        except FAULTS:
             return f"<unreadable at {key:#x}>"
         return f"{text}: {self._guarded(value, depth) if shown is None else shown}"
 
@@ -442,5 +440,5 @@ class Renderer:
     def _attribute(self, name: str, address: int, depth: int) -> str:
         try:
             return self._named(name, address, depth)
-        except _FAULTS:
+        except FAULTS:
             return f"<unreadable at {address:#x}>"
