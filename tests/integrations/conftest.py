@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import psutil
 import pytest
 
 from bcd.engine import TraceResult
@@ -201,14 +202,23 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(PATIENCE)
-        poll(lambda: not self._unfinished(), "tracers to end")
+        poll(lambda: not self._left_over(), "tracers to end")
         return [_read(path) for path in self._files()]
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[!.]*.bcd.json*"))
 
-    def _unfinished(self) -> list[Path]:
-        return list(self.folder.glob(".*.tmp"))
+    def _left_over(self) -> list[int]:
+        """Processes of the server's session, to which its tracers belong."""
+        return [pid for pid in psutil.pids() if _lives_in(pid, self.process.pid)]
+
+
+def _lives_in(pid: int, session: int) -> bool:
+    try:
+        same = os.getsid(pid) == session
+        return same and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:
