@@ -1,0 +1,124 @@
+"""The whole way from an error to a snapshot, as other users, in sandboxes, and without a copy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.process.conftest import REPOSITORY, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = REPOSITORY / "tests" / "targets" / "modes" / "program.py"
+DEBUGGING = "ptrace,process_vm_readv,process_vm_writev"
+NOBODY = "65534"
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can reach and write to, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="bcd-modes-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run(interpreter: str, folder: Path, user: str, refused: str) -> dict[str, Any]:
+    """Run the program where any user can reach its interpreter and bcd: mounted into a folder.
+
+    The mounts are seen by the program alone and end with it.
+    """
+    prefix = Path(interpreter).resolve().parents[1]
+    program = PROGRAM.relative_to(REPOSITORY)
+    places = {"python": prefix, "source": REPOSITORY}
+    for name in places:
+        (folder / name).mkdir()
+    mounts = [f"mount --bind '{place}' '{folder / name}'" for name, place in places.items()]
+    start = (
+        f"cd /; exec '{folder}/python/bin/{Path(interpreter).name}'"
+        f" '{folder}/source/{program}' '{folder}/snapshots' {user} {refused}"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, start])],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{folder}/source",
+            "LD_LIBRARY_PATH": f"{folder}/python/lib",  # for builds with a shared libpython
+        },
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report: dict[str, Any] = json.loads(done.stdout)
+    report["said"] = done.stderr.decode()
+    return report
+
+
+def check_snapshot(path: str, mode: str) -> dict[str, Any]:
+    """The error, the threads and the tasks are there, and the secret is not."""
+    snapshot = load(path)
+    (error,) = snapshot["exception"]["list"]
+    assert (error["type"], error["message"]) == ("LookupError", "no such card")
+    assert [frame["function"] for frame in error["frames"]] == ["main", *["deep"] * 5]
+    innermost = {entry["name"]: entry["value"] for entry in error["frames"][-1]["locals"]}
+    assert innermost == {"depth": "0", "card_token": "[redacted]", "remaining": "0"}
+    assert "tok_verysecret" not in json.dumps(snapshot)
+    assert [thread["name"] for thread in snapshot["threads"]] == ["MainThread", "parked"]
+    tasks = {task["name"] for task in snapshot["tasks"]}
+    assert tasks == {"Task-1", "waits-0", "waits-1", "waits-2"}
+    assert snapshot["tracer"]["mode"] == mode
+    return snapshot
+
+
+def test_as_nobody_under_a_filter_against_debugging(interpreter: str, open_folder: Path) -> None:
+    """Neither privileges nor ptrace are needed: the tracer inherits an open descriptor."""
+    report = run(interpreter, open_folder, NOBODY, DEBUGGING)
+
+    assert report["error"] is None
+    assert (report["uid"], report["ptrace"]) == (int(NOBODY), -1), "the sandbox has to be real"
+    snapshot = check_snapshot(report["path"], "frozen")
+    assert snapshot["process"]["uids"]["effective"] == int(NOBODY)
+    assert report["children"] == []
+    path = Path(report["path"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_after_root_became_another_user(interpreter: str, open_folder: Path) -> None:
+    """A process that is no longer dumpable can be read all the same (gunicorn --user)."""
+    report = run(interpreter, open_folder, NOBODY, "-")
+
+    assert report["error"] is None
+    check_snapshot(report["path"], "frozen")
+
+
+def test_without_a_copy_the_process_is_held(interpreter: str, open_folder: Path) -> None:
+    """Where no copy can be made the tracer reads the process itself, and says so."""
+    report = run(interpreter, open_folder, NOBODY, f"{DEBUGGING},copy")
+
+    assert report["error"] is None
+    snapshot = check_snapshot(report["path"], "gil-held")
+    assert any(note.startswith("The process was read in place") for note in snapshot["notes"])
+    assert snapshot["tracer"]["blocked_ms"] > 0
+    assert report["children"] == []
+
+
+def test_without_any_memory_the_program_goes_on(interpreter: str, open_folder: Path) -> None:
+    """Where no memory file opens, one line says what to do, and nothing else happens."""
+    report = run(interpreter, open_folder, NOBODY, f"{DEBUGGING},copy,openat")
+
+    assert "mount /proc and allow the process to open /proc/self/mem" in report["error"]
+    assert report["path"] == ""
+    (line,) = report["said"].splitlines()
+    assert line.startswith("[bcd] ")

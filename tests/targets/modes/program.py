@@ -1,0 +1,75 @@
+"""A small service that traces an error of its own, as another user and in a sandbox.
+
+Usage: program.py FOLDER USER-ID REFUSED,REFUSED... ("-" for none)
+Prints one JSON object. `seccomp` is a neighbour's module.
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "freeze"))
+
+import seccomp
+
+import bcd
+
+
+def deep(depth, card_token):
+    remaining = depth
+    if not remaining:
+        raise LookupError("no such card")
+    return deep(depth - 1, card_token)
+
+
+async def waits():
+    await asyncio.Event().wait()
+
+
+async def main(folder, user, refused):
+    parked = threading.Event()
+    threading.Thread(target=parked.wait, name="parked", daemon=True).start()
+    tasks = [asyncio.create_task(waits(), name=f"waits-{number}") for number in range(3)]
+    await asyncio.sleep(0)
+    tracer, trace = bcd.PythonTracer(folder=folder), bcd.trace
+    if user != "-":
+        os.setgroups([])
+        os.setgid(int(user))
+        os.setuid(int(user))
+    if refused != "-":
+        seccomp.install(refused.split(","))
+    try:
+        deep(4, "tok_verysecret")
+    except LookupError as error:
+        result = trace(tracer, error)
+    for task in tasks:
+        task.cancel()
+    parked.set()
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace(16, os.getppid(), 0, 0)
+    return {
+        "error": result.error and str(result.error),
+        "path": os.fsdecode(result.stdout).rstrip("\n"),
+        "uid": os.getuid(),
+        "ptrace": ptrace,
+        "children": children() if "openat" not in refused else None,
+    }
+
+
+def children():
+    """Everything that was started and is still there."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            stat = Path(f"/proc/{entry}/stat").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if entry.isdigit() and int(stat.rpartition(b")")[2].split()[1]) == os.getpid():
+            found.append(int(entry))
+    return found
+
+
+print(json.dumps(asyncio.run(main(*sys.argv[1:]))))
