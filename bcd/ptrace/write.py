@@ -153,9 +153,10 @@ def _open_private(path: str) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags)
     except OSError as error:
+        reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
         raise RequestError(
-            f"no snapshot can be kept in {path}: {error.strerror}; name a folder that this user"
-            " may write to, and that is no symbolic link, with BCD_DIR"
+            f"no snapshot can be kept in {path}: {reason}; name a folder of this user's own with"
+            " BCD_DIR"
         ) from None
     status = os.fstat(descriptor)
     if status.st_uid != os.geteuid():

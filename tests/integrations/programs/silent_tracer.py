@@ -1,0 +1,5 @@
+"""A tracer that never ends."""
+
+import signal
+
+signal.pause()
