@@ -46,7 +46,6 @@ class Document:
         self._target = target
         self._request = request
         self._began = time.monotonic()
-        self._modules: list[tuple[str, str]] = []
         self._exceptions: dict[str, Any] | None = None
         self._threads: list[dict[str, Any]] = []
         self._tasks: list[dict[str, Any]] = []
@@ -87,7 +86,7 @@ class Document:
         self._scrub(document)
         limit = self._target.limits["file_bytes"]
         data = encode(document)
-        for shrink in (_without_task_variables, _without_thread_variables, _without_tasks, _bare):
+        for shrink in _SHRINKING:
             if len(data) <= limit:
                 break
             document["truncated"].append(shrink(document))
@@ -106,9 +105,8 @@ class Document:
         address = self._request.hints.get("error")
         if not address:
             return
-        exceptions = Exceptions(self._target, self._frames)
-        self._exceptions = exceptions.read(int(address), self._request.attributes.get("error"))
-        self._modules = exceptions.innermost_module(int(address))
+        text = self._request.attributes.get("error")
+        self._exceptions = Exceptions(self._target, self._frames).read(int(address), text)
 
     def _read_threads(self) -> None:
         names = self._thread_names()
@@ -180,8 +178,7 @@ class Document:
             "reason": {"kind": request.reason, "fingerprint": self._fingerprint()},
             "process": facts,
             "attributes": {
-                key: target.redactor.text("[redacted]" if target.redactor.is_secret(key) else value)
-                for key, value in request.attributes.items()
+                key: target.redactor.named(key, value) for key, value in request.attributes.items()
             },
             "classifiers": request.classifiers,
             "exception": self._exceptions,
@@ -220,18 +217,17 @@ class Document:
         parts = list(self._request.classifiers)
         if self._exceptions:
             root = self._exceptions["list"][0]
-            frames = root["frames"]
-            modules = [module for module, _ in self._modules]
-            if len(modules) != len(frames):
-                modules = [""] * len(frames)
-            named = [
-                (module or frame["file"].rpartition("/")[2], frame["function"], frame["in_app"])
-                for module, frame in zip(modules, frames, strict=True)
-            ]
-            ours = [one for one in named if one[2]] or named
+            frames = [frame for frame in root["frames"] if frame["in_app"]] or root["frames"]
             parts = [root["type"]]
-            parts += [f"{module}:{name}" for module, name, _ in ours[-_FINGERPRINT_FRAMES:]]
+            parts += [
+                f"{self._module_or_file(frame['file'])}:{frame['function']}"
+                for frame in frames[-_FINGERPRINT_FRAMES:]
+            ]
         return blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+    def _module_or_file(self, file: str) -> str:
+        module = self._frames.modules.get(file, "")
+        return module if module not in ("", "__main__") else file.rpartition("/")[2]
 
     def _scrub(self, document: dict[str, Any]) -> None:
         """Replace the secrets that were met anywhere, everywhere."""
@@ -242,8 +238,9 @@ class Document:
                 document[key] = _mapped(document[key], self._target.redactor.scrub)
 
 
-_STRUCTURE = frozenset({"file", "function", "type", "address", "name", "id", "state"})
-"""Keys whose values name code or things, and are no data of the program."""
+_STRUCTURE = frozenset({"file", "function", "type", "address", "id", "state"})
+"""Keys whose values name code or things, and are no data of the program; so is the name of a
+variable, unlike that of a thread or task."""
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
@@ -253,9 +250,8 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [_mapped(item, change) for item in value]
     if isinstance(value, dict):
-        return {
-            key: item if key in _STRUCTURE else _mapped(item, change) for key, item in value.items()
-        }
+        kept = _STRUCTURE | {"name"} if "address" in value else _STRUCTURE
+        return {key: item if key in kept else _mapped(item, change) for key, item in value.items()}
     return value
 
 
@@ -291,12 +287,33 @@ def _without_tasks(document: dict[str, Any]) -> str:
 
 def _bare(document: dict[str, Any]) -> str:
     for thread in document["threads"]:
-        thread["frames"] = thread["frames"][-20:]
+        thread["frames"] = thread["frames"][-_LAST:]
         for frame in thread["frames"]:
             frame["locals"] = []
     document["sources"] = {}
-    for error in document["exception"]["list"] if document["exception"] else ():
+    return "sources, variables and outer frames of threads: the document was too large"
+
+
+def _innermost(document: dict[str, Any]) -> str:
+    document["threads"] = [thread for thread in document["threads"] if thread["faulted"]]
+    document["notes"] = document["notes"][:_LAST]
+    for index, error in enumerate(document["exception"]["list"] if document["exception"] else ()):
         error["message"] = error["message"][:400]
-        for frame in error["frames"][:-20]:
+        error["notes"] = []
+        error["frames"] = error["frames"][-_LAST:]
+        for frame in error["frames"][: None if index else -_LAST // 2]:
             frame["locals"] = []
-    return "sources, variables of threads and of outer frames: the document was too large"
+    return (
+        "all but the faulted thread and the innermost frames of the exceptions, and most of their"
+        " variables: the document was too large"
+    )
+
+
+_LAST = 20
+_SHRINKING = (
+    _without_task_variables,
+    _without_thread_variables,
+    _without_tasks,
+    _bare,
+    _innermost,
+)

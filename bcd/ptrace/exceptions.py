@@ -56,16 +56,6 @@ class Exceptions:
                     entry[name] = known
         return {"root": 0, "list": entries}
 
-    def innermost_module(self, root: int) -> list[tuple[str, str]]:
-        """(module, function) of the frames of an exception, innermost last."""
-        found = []
-        for frame_object, _ in self._traceback(root):
-            frame = self._frames.of_object(frame_object)
-            code = self._frames.code_of(frame)
-            if code is not None:
-                found.append((self._frames.module_of(frame), code.function))
-        return found
-
     def _number(
         self, address: int, index: dict[int, int], order: list[int], limit: int
     ) -> int | None:
@@ -108,7 +98,7 @@ class Exceptions:
         try:
             suppressed = self._memory.byte(address + self._layout.suppress_context)
             entry["suppress_context"] = bool(suppressed)
-            message = text if text is not None else self._message(address, info)
+            message = self._message(address, info) if text is None else self._bounded(text)
             entry["message"] = self._target.redactor.text(message)
             entry["notes"] = self._notes(address)
         except (DeadlineReached, *FAULTS) as fault:
@@ -169,12 +159,16 @@ class Exceptions:
         """What ``str()`` would give: a string as it is, anything else as ``repr`` shows it."""
         if not self._objects.type_of(address).flags & STR:
             return self._target.renderer.render(address)
+        text, length = self._objects.text(address, self._target.limits["message"] + 1)
+        return self._bounded(text, length)
+
+    def _bounded(self, text: str, length: int | None = None) -> str:
         limit = self._target.limits["message"]
-        text, length = self._objects.text(address, limit)
-        if length > limit:
-            self._target.remarks.cut(f"a message of {length:,} characters, {limit:,} kept")
-            text += "…"
-        return text
+        if len(text) <= limit:
+            return text
+        size = len(text) if length is None else length
+        self._target.remarks.cut(f"a message of {size:,} characters, {limit:,} kept")
+        return f"{text[:limit]}…"
 
     def _message(self, address: int, info: TypeInfo) -> str:
         args = self._memory.word(address + self._layout.args)

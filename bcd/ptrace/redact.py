@@ -152,6 +152,13 @@ class Redactor:
             text = pattern.sub(replace, text)
         return text
 
+    def named(self, name: str, value: str) -> str:
+        """What is shown of a text under a name."""
+        if not self.is_secret(name):
+            return self.text(value)
+        self.learn(value)
+        return REDACTED
+
     def _may_hold(self, text: str) -> bool:
         """Whether a text needs a closer look."""
         lower = text.lower()

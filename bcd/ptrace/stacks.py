@@ -48,6 +48,8 @@ class Frames:
         library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
         self._not_ours = tuple(path for path in (library, own_folder) if path)
         self.own_folder = own_folder
+        self.modules: dict[str, str] = {}
+        """File → name of its module, of the frames that were read."""
 
     def code_of(self, frame: int) -> _Code | None:
         """The code of a frame; None for one that stands for C code."""
@@ -93,17 +95,20 @@ class Frames:
             "in_app": self._in_app(code.file),
             "locals": [],
         }
+        if code.file not in self.modules:
+            self.modules[code.file] = self._module_of(frame)
         if variables:
             self._read_variables(entry, frame, code)
         return entry
 
-    def module_of(self, frame: int) -> str:
+    def _module_of(self, frame: int) -> str:
         """The name of the module that a frame's code belongs to, "" where it has none."""
-        names = self._memory.word(frame + self._layout.globals)
-        if not names:
+        try:
+            names = self._memory.word(frame + self._layout.globals)
+            name = self._objects.lookup(names, "__name__") if names else 0
+            return self._objects.name(name) if name else ""
+        except FAULTS:
             return ""
-        name = self._objects.lookup(names, "__name__")
-        return self._objects.name(name) if name else ""
 
     def _in_app(self, file: str) -> bool:
         if file.startswith("<") or any(part in file for part in _FOREIGN):

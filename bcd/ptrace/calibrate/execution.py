@@ -436,7 +436,7 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
     data = _readable(search, runtime, 1 << 20)
     found = []
     for index, word in enumerate(search.memory.words(own, 8)):
-        twice = data.find(word.to_bytes(WORD, "little") * 2)
+        twice = _twice(data, word)
         inside = _readable(search, word, 1 << 19) if twice >= 0 else b""
         modules, heads = _positions(inside, id(sys.modules)), _positions(inside, other)
         if modules and heads:
@@ -460,6 +460,14 @@ def _readable(search: Search, address: int, limit: int) -> bytes:
 
 def _word(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + WORD], "little")
+
+
+def _twice(data: bytes, value: int) -> int:
+    """Where a pointer stands twice in a row for the first time, -1 where it does not."""
+    if not LOWEST <= value < HIGHEST:
+        return -1
+    places = (at for at in _positions(data, value) if _word(data, at + WORD) == value)
+    return next(places, -1)
 
 
 def _positions(data: bytes, value: int) -> list[int]:
