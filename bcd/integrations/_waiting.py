@@ -7,13 +7,13 @@ default executor, which would delay the end of the loop.
 from __future__ import annotations
 
 import _thread
-import asyncio
 import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from bcd.tracer import TraceOptions, Tracer
@@ -38,6 +38,8 @@ async def in_thread(work: Callable[[], None]) -> None:
     Returns early when the waiting is cancelled; the work goes on. Where no asyncio loop runs
     (trio) nobody waits.
     """
+    import asyncio  # a WSGI program may have no use for it
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
