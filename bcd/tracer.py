@@ -7,11 +7,13 @@ when that command runs; the tracer never starts anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import IntFlag
-from typing import IO, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
 __all__ = [
     "Command",
@@ -137,19 +139,13 @@ class Tracer(Log, Protocol):
     def add_kv(self, key: str, val: str, options: list[str] | None = None) -> list[str] | None:
         """Add a key-value attribute."""
 
-    def add_thread_filter(
-        self, tid: int, options: list[str] | None = None
-    ) -> list[str] | None:
+    def add_thread_filter(self, tid: int, options: list[str] | None = None) -> list[str] | None:
         """Leave out every thread but those named, by native thread id."""
 
-    def add_faulted_thread(
-        self, tid: int, options: list[str] | None = None
-    ) -> list[str] | None:
+    def add_faulted_thread(self, tid: int, options: list[str] | None = None) -> list[str] | None:
         """Mark a thread, by native thread id, as the cause of the trace."""
 
-    def add_classifier(
-        self, classifier: str, options: list[str] | None = None
-    ) -> list[str] | None:
+    def add_classifier(self, classifier: str, options: list[str] | None = None) -> list[str] | None:
         """Add a classification."""
 
     def options(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 
 from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError, RequestError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NICENESS = 10
+_ADDRESS_SPACE = 512 * 1024 * 1024
 _GRACE = 3
 """After this many times the time for reading, whatever still runs is interrupted."""
 
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
         The exit status: 0, and the snapshot's path was printed; else 1, and the reason was.
     """
     os.nice(_NICENESS)
+    _bound_memory()
     try:
         request = from_arguments(arguments) if arguments else from_line(_read_line())
         path = _take(request, own_folder, version)
@@ -49,6 +52,13 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
         return _fail("the tracer ran out of memory")
     _print(1, os.fsencode(path) + b"\n")
     return 0
+
+
+def _bound_memory() -> None:
+    """Whatever damaged memory makes of a size, the host's memory is not ours to use up."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > _ADDRESS_SPACE:
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
 
 
 def _fail(reason: str) -> int:
