@@ -11,7 +11,6 @@ from bcd.ptrace.calibrate.execution import (
     calibrate_code,
     calibrate_frames,
     calibrate_generators,
-    calibrate_threads,
     calibrate_tracebacks,
 )
 from bcd.ptrace.calibrate.objects import (
@@ -24,6 +23,7 @@ from bcd.ptrace.calibrate.objects import (
 from bcd.ptrace.calibrate.proof import prove
 from bcd.ptrace.calibrate.search import WHOLE_WORD, Search
 from bcd.ptrace.calibrate.tasks import calibrate_tasks
+from bcd.ptrace.calibrate.threads import calibrate_threads
 from bcd.ptrace.layout import Layout
 from bcd.ptrace.memory import LiveMemory
 
