@@ -79,7 +79,7 @@ def measure(size: Size) -> None:
 def pictures(crowd: Worker) -> dict[str, Picture]:
     """The ways to take a picture; each returns its wall time in ms."""
     ways: dict[str, Picture] = {
-        NOTHING: lambda: time.sleep(0.05) or 0.0,
+        NOTHING: wait,
         "bcd": lambda: float(crowd.ask(ask="trace")["wall"]),
     }
     program = py_spy()
@@ -91,6 +91,12 @@ def pictures(crowd: Worker) -> dict[str, Picture]:
         command = [program, "dump", "--locals", "--json", "--pid", str(crowd.pid)]
         ways["py-spy"] = lambda: timed(command)
     return ways
+
+
+def wait() -> float:
+    """Take no picture."""
+    time.sleep(0.05)
+    return 0.0
 
 
 def runs(command: list[str]) -> bool:

@@ -89,7 +89,7 @@ def starlette_cases() -> dict[str, Callable[[], float]]:
 
 def flask_cases() -> dict[str, Callable[[], float]]:
     """How a round of each variant is measured."""
-    app = flask_app()
+    app: Any = flask_app()
     bare = app.wsgi_app
     Bcd(app)
     measured = partial(microseconds, call_wsgi, wsgi_request)
