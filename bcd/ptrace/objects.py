@@ -25,6 +25,8 @@ INT, LIST, TUPLE, BYTES, STR, DICT, EXCEPTION, TYPE = (1 << bit for bit in range
 MAX_SLOTS = 4096
 """Entries of one container that are looked at: a dict may hold 300,000 deleted ones."""
 
+_HOLDS_OBJECT = (6, 16)
+"""Kinds of members that are objects: ``T_OBJECT``, ``T_OBJECT_EX``. Source: structmember.h."""
 _MAX_TEXT = 1 << 40
 _MAX_INDEX = 40
 _BLOCK = 64
@@ -361,6 +363,7 @@ class Objects:
         for key, value in self.dict_items(dictionary):
             if self.type_address(value) == self._member_descriptor:
                 definition = self.memory.word(value + misc.descriptor_member)
-                info.slots.append((self.name(key), self.memory.int64(definition + 2 * WORD)))
+                if self.memory.int32(definition + WORD) in _HOLDS_OBJECT:
+                    info.slots.append((self.name(key), self.memory.int64(definition + 2 * WORD)))
             elif self.name(key) in _MARKS:
                 info.marks[self.name(key)] = value
