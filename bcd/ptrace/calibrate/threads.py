@@ -13,10 +13,15 @@ from bcd.ptrace.memory import HIGHEST, LOWEST
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _STALE = 1 << 16
 """Behind the current frame lie the remains of earlier calls, which point back to it."""
+
+_RUNTIME_HEAD = 1 << 16
+"""Bytes of ``_PyRuntime`` in which the interpreters are named: the first 1 KiB in 3.11 to 3.13.
+Of the whole, which is 600 KB, a search takes 0.3 to 0.9 ms."""
 
 
 def python_api() -> tuple[Any, int]:
@@ -120,11 +125,14 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
     data = _readable(search, runtime, 1 << 20)
     found = []
     for index, word in enumerate(search.memory.words(own, 8)):
-        twice = _twice(data, word)
-        inside = _readable(search, word, 1 << 19) if twice >= 0 else b""
-        modules, heads = _positions(inside, id(sys.modules)), _positions(inside, other)
-        if modules and heads:
-            found.append((index * WORD, twice + WORD, modules[0], heads[0]))
+        twice = _twice(data[:_RUNTIME_HEAD], word)
+        if twice < 0:
+            continue
+        inside = _readable(search, word, 1 << 19)
+        modules = next(_positions(inside, id(sys.modules)), -1)
+        threads = next(_positions(inside, other), -1)
+        if modules >= 0 and threads >= 0:
+            found.append((index * WORD, twice + WORD, modules, threads))
     layout.interpreter = only([place[0] for place in found], "a thread's interpreter")
     _, layout.runtime_interpreter, layout.interpreter_modules, layout.interpreter_threads = found[0]
     interval = int(sys.getswitchinterval() * 1e6)
@@ -154,16 +162,14 @@ def _twice(data: bytes, value: int) -> int:
     return next(places, -1)
 
 
-def _positions(data: bytes, value: int) -> list[int]:
+def _positions(data: bytes, value: int) -> Iterator[int]:
     """Where a word stands, ascending.
 
     Searched for without its leading zeros: with them, ``find`` is ten times slower.
     """
     pattern = value.to_bytes(WORD, "little").rstrip(b"\0")
-    found = []
     at = data.find(pattern)
     while at >= 0:
         if at % WORD == 0 and _word(data, at) == value:
-            found.append(at)
+            yield at
         at = data.find(pattern, at + 1)
-    return found
