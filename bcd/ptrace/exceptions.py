@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bcd.errors import DeadlineReached
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import EXCEPTION, STR, TUPLE, TypeInfo
+from bcd.ptrace.messages import Messages
+from bcd.ptrace.objects import EXCEPTION, TypeInfo
 from bcd.ptrace.stacks import Frame, Frames, read_bounded
 from bcd.ptrace.target import Target
 
 _LONGEST_TRACEBACK = 100_000
-_UNICODE_ARGS = 5
-_OS_ARGS = 2
 
 
 class Exceptions:
@@ -27,6 +26,7 @@ class Exceptions:
         self._objects = target.objects
         self._layout = target.layout.exception
         self._frames = frames
+        self._messages = Messages(target)
 
     def read(self, root: int, text: str | None) -> dict[str, object]:
         """An exception and all that it is chained to, each once.
@@ -98,11 +98,16 @@ class Exceptions:
         try:
             suppressed = self._memory.byte(address + self._layout.suppress_context)
             entry["suppress_context"] = bool(suppressed)
-            message = self._message(address, info) if text is None else self._bounded(text)
+            message = self._message(address, info, text)
             entry["message"] = self._target.redactor.text(message)
             entry["notes"] = self._notes(address)
         except (DeadlineReached, *FAULTS) as fault:
             self._target.remarks.note(f"message of {info.full_name}: {fault}")
+
+    def _message(self, address: int, info: TypeInfo, text: str | None) -> str:
+        if text is None:
+            return self._messages.message(address, info)
+        return self._messages.bounded(text)
 
     def _related(self, address: int) -> list[tuple[str, int]]:
         found = []
@@ -153,61 +158,4 @@ class Exceptions:
         if not notes:
             return []
         items, _ = self._objects.sequence(notes, self._target.limits["items"])
-        return [self._target.redactor.text(self._text(item)) for item in items]
-
-    def _text(self, address: int) -> str:
-        """What ``str()`` would give: a string as it is, anything else as ``repr`` shows it."""
-        if not self._objects.type_of(address).flags & STR:
-            return self._target.renderer.render(address)
-        text, length = self._objects.text(address, self._target.limits["message"] + 1)
-        return self._bounded(text, length)
-
-    def _bounded(self, text: str, length: int | None = None) -> str:
-        limit = self._target.limits["message"]
-        if len(text) <= limit:
-            return text
-        size = len(text) if length is None else length
-        self._target.remarks.cut(f"a message of {size:,} characters, {limit:,} kept")
-        return f"{text[:limit]}…"
-
-    def _message(self, address: int, info: TypeInfo) -> str:
-        args = self._memory.word(address + self._layout.args)
-        if not args or not self._objects.type_of(args).flags & TUPLE:
-            return ""
-        if "__str__" in info.marks:
-            self._target.remarks.note(
-                f"{info.full_name} has a __str__ of its own, which was not run:"
-                " its message is made of its arguments"
-            )
-        items, size = self._objects.sequence(args, self._target.limits["items"])
-        special = self._special(address, info, items)
-        if special is not None:
-            return special
-        if size == 1:
-            return self._text(items[0])
-        return self._target.renderer.render(args) if size else ""
-
-    def _special(self, address: int, info: TypeInfo, args: tuple[int, ...]) -> str | None:
-        """The message of a builtin exception that does more than ``str`` of its one argument."""
-        render = self._target.renderer.render
-        if self._objects.is_a(info, KeyError) and len(args) == 1:
-            return render(args[0])
-        if self._objects.is_a(info, BaseExceptionGroup) and len(args) > 1:
-            count = self._objects.sequence(args[1], 1)[1]
-            return f"{self._text(args[0])} ({count} sub-exception{'s' if count != 1 else ''})"
-        if self._objects.is_a(info, OSError) and len(args) == _OS_ARGS:
-            file = self._memory.word(address + self._layout.os_filename)
-            name = f": {render(file)}" if file and file != self._objects.static(None) else ""
-            return f"[Errno {self._text(args[0])}] {self._text(args[1])}{name}"
-        if self._objects.is_a(info, UnicodeDecodeError) and len(args) == _UNICODE_ARGS:
-            return self._undecodable(args)
-        return None
-
-    def _undecodable(self, args: tuple[int, ...]) -> str:
-        """Source: CPython Objects/exceptions.c, UnicodeDecodeError_str."""
-        codec, reason = self._text(args[0]), self._text(args[4])
-        start, end = self._objects.integer(args[2]) or 0, self._objects.integer(args[3]) or 0
-        if end == start + 1:
-            byte = self._objects.raw_bytes(args[1], start + 1)[0][start]
-            return f"'{codec}' codec can't decode byte {byte:#04x} in position {start}: {reason}"
-        return f"'{codec}' codec can't decode bytes in position {start}-{end - 1}: {reason}"
+        return [self._target.redactor.text(self._messages.text(item)) for item in items]

@@ -4,6 +4,8 @@ Nothing here is a constant. ``calibrate`` fills these in by experiments on the t
 objects, which are laid out as the target's are because both run the same interpreter binary.
 """
 
+Members = dict[str, int]
+
 
 class TypeLayout:
     """``PyTypeObject`` and, for classes made by Python code, ``PyHeapTypeObject``."""
@@ -83,7 +85,7 @@ class ExceptionLayout:
     cause: int
     suppress_context: int  # byte
     group_exceptions: int
-    os_filename: int  # in PyOSErrorObject
+    members: Members  # by name: those that messages of builtin exceptions are made of
 
 
 class ContainerLayout:
@@ -172,6 +174,8 @@ class MiscLayout:
     builtin_self: int
     function_code: int
     function_qualname: int
+    function_closure: int
+    partial_args: int
     module_dict: int
     descriptor_name: int
     descriptor_member: int  # pointer to PyMemberDef

@@ -6,8 +6,9 @@ import sys
 import types
 
 from bcd.errors import DeadlineReached
+from bcd.ptrace.futures import Futures
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import DICT, EXCEPTION, LIST, STR, TUPLE, WORD
+from bcd.ptrace.objects import DICT, EXCEPTION, STR, WORD
 from bcd.ptrace.stacks import Frame, Frames, Stacks
 from bcd.ptrace.target import Target
 
@@ -39,6 +40,7 @@ class Tasks:
         self._layout = layout
         self._frames = frames
         self._stacks = stacks
+        self._futures = Futures(target, layout)
         generator = target.layout.generator
         own = {name: target.objects.static(kind) for name, kind in generator.types.items()}
         self._wraps = {
@@ -63,11 +65,10 @@ class Tasks:
         if len(addresses) > limit:
             self._target.remarks.cut(f"{len(addresses):,} tasks, {limit:,} kept")
         entries: list[dict[str, object]] = []
-        waits: dict[int, list[int]] = {}
         for address in addresses[:limit]:
             variables = len(entries) < self._target.limits["tasks_with_variables"]
             try:
-                entries.append(self._task(address, running, waits, variables=variables))
+                entries.append(self._task(address, running, variables=variables))
             except (DeadlineReached, *FAULTS) as fault:
                 self._target.remarks.note(f"task at {address:#x}: {fault}")
         if len(entries) > self._target.limits["tasks_with_variables"]:
@@ -76,8 +77,8 @@ class Tasks:
             )
         known = {hex(address) for address in addresses[:limit]}
         for entry in entries:
-            waiting = waits.get(int(str(entry["id"]), 16), [])
-            entry["awaited_by"] = [hex(task) for task in waiting if hex(task) in known]
+            waiting = map(hex, self._futures.awaited_by(int(str(entry["id"]), 16)))
+            entry["awaited_by"] = [task for task in waiting if task in known]
         return entries
 
     # Finding the tasks
@@ -124,7 +125,7 @@ class Tasks:
                 yield task
 
     def _is_pending(self, task: int) -> bool:
-        if self._is_python_task(task):
+        if self._futures.is_python_task(task):
             state = self._objects.attribute(task, "_state")
             return not state or self._objects.name(state) == "PENDING"
         return self._memory.int32(task + self._layout.state) == self._layout.pending
@@ -146,34 +147,19 @@ class Tasks:
 
     # Reading one task
 
-    def _is_python_task(self, task: int) -> bool:
-        """Whether a task is of asyncio's Python class, which keeps all in attributes."""
-        names = [
-            self._objects.type_info(base).full_name for base in self._objects.type_of(task).mro
-        ]
-        return "_asyncio.Task" not in names
-
-    def _part(self, task: int, offset: int, attribute: str) -> int:
-        if self._is_python_task(task):
-            return self._objects.attribute(task, attribute)
-        return self._memory.word(task + offset)
-
     def _task(
         self,
         address: int,
         running: dict[int, None],
-        waits: dict[int, list[int]],
         *,
         variables: bool,
     ) -> dict[str, object]:
-        waiter = self._part(address, self._layout.waiter, "_fut_waiter")
+        waiter = self._futures.part(address, self._layout.waiter, "_fut_waiter")
         if waiter == self._objects.static(None):
             waiter = 0
-        coroutine = self._part(address, self._layout.coroutine, "_coro")
+        coroutine = self._futures.part(address, self._layout.coroutine, "_coro")
         state = "running" if address in running else "waiting" if waiter else "ready"
-        for task in self._awaited(waiter) if waiter else ():
-            waits.setdefault(task, []).append(address)
-        self._note_group(address, waits)
+        self._futures.note(address, waiter)
         return {
             "id": hex(address),
             "name": self._name(address),
@@ -184,7 +170,7 @@ class Tasks:
         }
 
     def _name(self, task: int) -> str:
-        name = self._part(task, self._layout.name, "_name")
+        name = self._futures.part(task, self._layout.name, "_name")
         if not name:
             return "?"
         info = self._objects.type_of(name)
@@ -266,39 +252,6 @@ class Tasks:
         depth = self._memory.int32(frame + layout.stack_top)
         return frame + layout.variables + depth * WORD
 
-    # Who waits for whom
-
-    def _awaited(self, waiter: int) -> list[int]:
-        """The tasks that a waiter stands for: itself, or those that it gathers."""
-        info = self._objects.type_of(waiter)
-        names = [self._objects.type_info(base).full_name for base in info.mro]
-        if "_asyncio.Task" in names or "asyncio.tasks.Task" in names:
-            return [waiter]
-        if not info.full_name.endswith("_GatheringFuture"):
-            return []
-        children = self._objects.attribute(waiter, "_children")
-        if not children or not self._objects.type_of(children).flags & (LIST | TUPLE):
-            return []
-        return list(self._objects.sequence(children, self._target.limits["tasks"])[0])
-
-    def _note_group(self, task: int, waits: dict[int, list[int]]) -> None:
-        """A task of a TaskGroup is awaited by the task that entered the group.
-
-        Its first callback is a bound method of the group, which knows its parent.
-        """
-        if self._is_python_task(task):
-            return
-        callback = self._memory.word(task + self._layout.callback)
-        method = self._objects.static(types.MethodType)
-        if not callback or self._objects.type_address(callback) != method:
-            return
-        owner = self._memory.word(callback + self._target.layout.misc.method_self)
-        if self._objects.type_of(owner).full_name != "asyncio.taskgroups.TaskGroup":
-            return
-        parent = self._objects.attribute(owner, "_parent_task")
-        if parent:
-            waits.setdefault(task, []).append(parent)
-
     def _describe(self, waiter: int) -> str:
         """What a task waits for, in a few words."""
         info = self._objects.type_of(waiter)
@@ -306,7 +259,7 @@ class Tasks:
         if "_asyncio.Task" in names:
             return f"task {self._name(waiter)}"
         if info.full_name.endswith("_GatheringFuture"):
-            return f"gather of {len(self._awaited(waiter))} tasks"
+            return f"gather of {len(self._futures.awaited(waiter))} tasks"
         if info.flags & EXCEPTION:
             return info.full_name
         return f"{info.full_name.removeprefix('_asyncio.').removeprefix('asyncio.futures.')}"

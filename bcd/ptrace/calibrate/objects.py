@@ -292,9 +292,33 @@ def calibrate_exceptions(search: Search) -> ExceptionLayout:
     notes = search.all(id(error), size, id(error.__notes__), HEAD)
     layout.notes = notes[0] if notes else -1
     layout.suppress_context = member_offset(search, BaseException.__dict__["__suppress_context__"])
-    layout.os_filename = member_offset(search, OSError.__dict__["filename"])
+    layout.members = _message_members(search)
     layout.group_exceptions = member_offset(search, BaseExceptionGroup.__dict__["exceptions"])
     return layout
+
+
+_MESSAGE_MEMBERS = (
+    (OSError, ("errno", "strerror", "filename", "filename2")),
+    (UnicodeDecodeError, ("encoding", "object", "start", "end", "reason")),
+    (SyntaxError, ("msg", "lineno")),
+)
+
+
+def _message_members(search: Search) -> dict[str, int]:
+    """Where builtin exceptions keep what their messages are made of; what is no member is left out.
+
+    The three kinds of UnicodeError share one structure.
+    """
+    found = {}
+    for kind, names in _MESSAGE_MEMBERS:
+        for name in names:
+            descriptor = kind.__dict__.get(name)
+            if type(descriptor) is types.MemberDescriptorType:
+                found[name] = member_offset(search, descriptor)
+    file = SyntaxError.__dict__.get("filename")
+    if type(file) is types.MemberDescriptorType:
+        found["file"] = member_offset(search, file)
+    return found
 
 
 def _raised() -> BaseException:
@@ -342,6 +366,10 @@ def calibrate_misc(search: Search) -> MiscLayout:
 def _functions(search: Search, layout: MiscLayout, function: Any) -> None:
     size = types.FunctionType.__basicsize__
     layout.function_code = search.one(id(function), size, id(function.__code__), "function's code")
+    layout.function_closure = member_offset(search, types.FunctionType.__dict__["__closure__"])
+    from _functools import partial  # type: ignore[import-not-found] # functools takes 2 ms
+
+    layout.partial_args = member_offset(search, partial.__dict__["args"])
     layout.function_qualname = search.first(
         id(function), size, id(function.__qualname__), "a function's qualified name"
     )

@@ -1,0 +1,128 @@
+"""asyncio's futures and tasks as objects, and which task waits for which."""
+
+from __future__ import annotations
+
+import types
+
+from bcd.ptrace.memory import FAULTS
+from bcd.ptrace.objects import LIST, TUPLE
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bcd.ptrace.layout import TaskLayout
+    from bcd.ptrace.target import Target
+
+_MOST_CALLBACKS = 16
+_FUTURES = frozenset({"_asyncio.Future", "asyncio.futures.Future"})
+
+
+class Futures:
+    """Reads futures and collects who waits for whom.
+
+    Args:
+        target: The process that is read.
+        layout: Where tasks and futures keep what.
+    """
+
+    def __init__(self, target: Target, layout: TaskLayout) -> None:
+        self._target = target
+        self._memory = target.memory
+        self._objects = target.objects
+        self._layout = layout
+        self._waiting: dict[int, list[int]] = {}
+        self._told: dict[int, list[int]] = {}
+
+    def is_python_task(self, task: int) -> bool:
+        """Whether a task is of asyncio's Python class, which keeps all in attributes."""
+        return "_asyncio.Task" not in self._names(task)
+
+    def part(self, task: int, offset: int, attribute: str) -> int:
+        """One member of a task, whichever class it is of; 0 where it has none."""
+        if self.is_python_task(task):
+            return self._objects.attribute(task, attribute)
+        return self._memory.word(task + offset)
+
+    def awaited(self, waiter: int) -> list[int]:
+        """The tasks that a waiter stands for: itself, or those that it gathers."""
+        names = self._names(waiter)
+        if "_asyncio.Task" in names or "asyncio.tasks.Task" in names:
+            return [waiter]
+        if not self._objects.type_of(waiter).full_name.endswith("_GatheringFuture"):
+            return []
+        children = self._objects.attribute(waiter, "_children")
+        if not children or not self._objects.type_of(children).flags & (LIST | TUPLE):
+            return []
+        return list(self._objects.sequence(children, self._target.limits["tasks"])[0])
+
+    def note(self, task: int, waiter: int) -> None:
+        """Remember what a task waits for, 0 for nothing, and whom it tells when it is done."""
+        if waiter:
+            for awaited in (waiter, *self.awaited(waiter)):
+                self._waiting.setdefault(awaited, []).append(task)
+        try:
+            for callback in self._callbacks(task):
+                self._note_callback(task, callback)
+        except FAULTS as fault:
+            self._target.remarks.note(f"callbacks of the task at {task:#x}: {fault}")
+
+    def awaited_by(self, task: int) -> list[int]:
+        """The tasks that wait for a task, each once, once all tasks were noted."""
+        found = dict.fromkeys(self._waiting.get(task, ()))
+        for told in self._told.get(task, ()):
+            found.update(dict.fromkeys(self._waiting.get(told, ())))
+        found.pop(task, None)
+        return list(found)
+
+    def _names(self, address: int) -> list[str]:
+        mro = self._objects.type_of(address).mro
+        return [self._objects.type_info(base).full_name for base in mro]
+
+    def _callbacks(self, task: int) -> Iterator[int]:
+        """What is called when a task is done; a task of C keeps the first one by itself."""
+        if not self.is_python_task(task):
+            first = self._memory.word(task + self._layout.callback)
+            if first:
+                yield first
+        others = self.part(task, self._layout.callbacks, "_callbacks")
+        if not others or not self._objects.type_of(others).flags & LIST:
+            return
+        for entry in self._objects.sequence(others, _MOST_CALLBACKS)[0]:
+            yield from self._objects.sequence(entry, 1)[0]
+
+    def _note_callback(self, task: int, callback: int) -> None:
+        """Find for whom a task is waited for.
+
+        A TaskGroup is told by a bound method and knows its parent. ``wait`` and ``shield`` are
+        told by closures, and 3.11's ``wait_for`` by a partial, that hold the future awaited.
+        """
+        kind = self._objects.type_address(callback)
+        if kind == self._objects.static(types.MethodType):
+            self._note_group(task, callback)
+        elif kind == self._objects.static(types.FunctionType):
+            self._note_futures(task, self._closure(callback))
+        elif self._objects.type_info(kind).full_name == "functools.partial":
+            args = self._memory.word(callback + self._target.layout.misc.partial_args)
+            self._note_futures(task, self._objects.sequence(args, 1)[0])
+
+    def _note_group(self, task: int, method: int) -> None:
+        owner = self._memory.word(method + self._target.layout.misc.method_self)
+        if self._objects.type_of(owner).full_name != "asyncio.taskgroups.TaskGroup":
+            return
+        parent = self._objects.attribute(owner, "_parent_task")
+        if parent:
+            self._waiting.setdefault(task, []).append(parent)
+
+    def _closure(self, function: int) -> list[int]:
+        misc = self._target.layout.misc
+        closure = self._memory.word(function + misc.function_closure)
+        if not closure:
+            return []
+        cells = self._objects.sequence(closure, _MOST_CALLBACKS)[0]
+        return [content for cell in cells if (content := self._memory.word(cell + misc.cell))]
+
+    def _note_futures(self, task: int, held: list[int] | tuple[int, ...]) -> None:
+        for address in held:
+            if not _FUTURES.isdisjoint(self._names(address)):
+                self._told.setdefault(task, []).append(address)
