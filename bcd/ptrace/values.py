@@ -220,17 +220,20 @@ class Renderer:
         if length <= limit or (len(shown) <= limit and length == len(text)):
             return repr(shown)
         self._cut = True
-        return f"{repr(shown[:limit])[:-1]}{CUT}' ({length:,} characters)"
+        part = repr(shown[:limit])
+        return f"{part[:-1]}{CUT}{part[-1]} ({length:,} characters)"
 
     def _bytes(self, address: int, info: TypeInfo, _depth: int) -> str:
         limit = self._limits["string"]
         raw, length = self._objects.raw_bytes(address, _LOOK_AHEAD)
         shown = self._redactor.text(raw.decode("latin-1")).encode("latin-1", "replace")
-        text = repr(shown[:limit])
+        part = shown[:limit]
+        text = repr(part if info.flags & BYTES else bytearray(part))  # they quote differently
         if len(shown) > limit or length > len(raw):
             self._cut = True
-            text = f"{text[:-1]}{CUT}' ({length:,} bytes)"
-        return text if info.flags & BYTES else f"bytearray({text})"
+            end = 1 if info.flags & BYTES else 2
+            text = f"{text[:-end]}{CUT}{text[-end:]} ({length:,} bytes)"
+        return text
 
     # Containers
 
@@ -258,7 +261,7 @@ class Renderer:
         if size == _PAIR and self._is_secret_pair(items[0]):
             return f"({self._guarded(items[0], depth - 1)}, {self._secret(items[1])})"
         text = self._items(address, items, size, depth) if size else ""
-        return f"({text},)" if size == 1 and not text.endswith(CUT) else f"({text})"
+        return f"({text},)" if size == 1 and text not in ("...", CUT) else f"({text})"
 
     def _is_secret_pair(self, first: int) -> bool:
         """Whether a pair is a name and its value, such as a header of a request."""
