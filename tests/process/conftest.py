@@ -1,0 +1,121 @@
+"""Runs target programs under every supported interpreter, and checks each snapshot they make."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jsonschema
+import pytest
+
+from bcd.snapshot import decode, load_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPOSITORY = Path(__file__).parents[2]
+TARGETS = REPOSITORY / "tests" / "targets" / "reading"
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+CLOSED = jsonschema.Draft202012Validator(load_schema(closed=True))
+
+
+def _answers(program: str, version: str) -> str | None:
+    """The path of the interpreter that a program really starts, if it is of that version."""
+    question = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
+    try:
+        run = subprocess.run(
+            [program, "-I", "-S", "-c", question], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found, _, path = run.stdout.strip().partition(" ")
+    return path if found == version else None
+
+
+def _candidates(version: str) -> Iterator[str]:
+    yield from filter(None, os.environ.get("BCD_TEST_PYTHONS", "").split(":"))
+    on_path = shutil.which(f"python{version}")
+    if on_path:
+        yield on_path
+    for root in (_pyenv_root(), Path.home() / ".pyenv"):
+        if root is not None:
+            yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))
+
+
+def _pyenv_root() -> Path | None:
+    try:
+        run = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return Path(run.stdout.strip())
+
+
+@functools.cache
+def _find(version: str) -> str | None:
+    answers = (_answers(program, version) for program in _candidates(version))
+    return next(filter(None, answers), None)
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A snapshot file as JSON, once it has proven valid against the published schema."""
+    raw = Path(path).read_bytes()
+    text = gzip.decompress(raw) if Path(path).suffix == ".gz" else raw
+    document: dict[str, Any] = json.loads(text)
+    CLOSED.validate(document)
+    assert decode(raw).id == document["id"]
+    return document
+
+
+class Traced(NamedTuple):
+    """What a target program said of itself, and what the tracer process said of it."""
+
+    truth: Any
+    snapshot: dict[str, Any]
+    path: Path
+
+
+@pytest.fixture(params=SUPPORTED, scope="session")
+def interpreter(request: pytest.FixtureRequest) -> str:
+    """The path of one supported interpreter after the other."""
+    found = _find(request.param)
+    if found is not None:
+        return found
+    reason = f"no Python {request.param}: name one in BCD_TEST_PYTHONS, or put it on PATH"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def run_target(
+    interpreter: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., list[Traced]]:
+    """Run a target to its end; it prints one JSON line for each trace it made of itself.
+
+    The same target with the same arguments is run once for each interpreter.
+    """
+
+    @functools.cache
+    def run(name: str, *arguments: str, stdin: str = "") -> list[Traced]:
+        folder = tmp_path_factory.mktemp("snapshots") / "kept"
+        done = subprocess.run(
+            [interpreter, TARGETS / name, folder, *arguments],
+            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(REPOSITORY)},
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert lines, "the target has to trace itself"
+        return [Traced(line["truth"], load(line["path"]), Path(line["path"])) for line in lines]
+
+    return run

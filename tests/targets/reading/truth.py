@@ -1,0 +1,230 @@
+"""What a program knows of itself, to be compared with what the tracer process read."""
+
+import asyncio
+import enum
+import gc
+import json
+import os
+import sys
+import threading
+import types
+
+import bcd
+
+OPTIMIZED = 0x1
+PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(...), type(NotImplemented))
+
+
+def type_name(value):
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def comparable(value, seen=()):
+    """Whether ``repr`` of a value is what a snapshot has to show."""
+    if any(value is other for other in seen):
+        return True
+    seen = (*seen, value)
+    if isinstance(value, enum.Enum) or type(value) in PLAIN:
+        return True
+    if type(value) is slice:
+        return all(comparable(part, seen) for part in (value.start, value.stop, value.step))
+    if type(value) is dict:
+        return all(comparable(part, seen) for pair in value.items() for part in pair)
+    if type(value) in (list, tuple, set, frozenset) or hasattr(value, "_fields"):
+        return all(comparable(item, seen) for item in value)
+    return type(value) is type
+
+
+def text(value):
+    """What a snapshot has to show of a value; None where only its type is known beforehand."""
+    if type(value) is types.FunctionType:
+        return f"<function {value.__qualname__}>"
+    return repr(value) if comparable(value) else None
+
+
+def slots(code):
+    """The names of a function's variables in the order of their slots."""
+    cells = [name for name in code.co_cellvars if name not in code.co_varnames]
+    return [*code.co_varnames, *cells, *code.co_freevars]
+
+
+def variables(frame):
+    held = frame.f_locals
+    names = list(held)
+    if "class_body.<locals>" in frame.f_code.co_qualname and not frame.f_code.co_flags & OPTIMIZED:
+        held = {"outer": "free", **held}  # f_locals of a class body is only its namespace
+        names = list(held)
+    if frame.f_code.co_flags & OPTIMIZED:
+        names = [name for name in slots(frame.f_code) if name in held]
+    elif held is frame.f_globals:
+        names = [name for name in names if not name.startswith("__")]
+    return [[name, type_name(held[name]), text(held[name])] for name in names]
+
+
+def frame_truth(frame, instruction=None, line=None, *, with_variables=True):
+    code = frame.f_code
+    instruction = frame.f_lasti if instruction is None else instruction
+    position = list(code.co_positions())[instruction // 2]
+    return {
+        "function": code.co_qualname,
+        "file": code.co_filename,
+        "line": frame.f_lineno if line is None else line,
+        "end_line": position[1],
+        "column": position[2],
+        "end_column": position[3],
+        "locals": variables(frame) if with_variables else [],
+    }
+
+
+def traceback_truth(traceback):
+    found = []
+    while traceback is not None:
+        line = traceback.tb_lineno
+        found.append(frame_truth(traceback.tb_frame, traceback.tb_lasti, line))
+        traceback = traceback.tb_next
+    return found
+
+
+def notes_of(error):
+    notes = getattr(error, "__notes__", [])
+    return [note if isinstance(note, str) else repr(note) for note in notes]
+
+
+def exception_truth(root):
+    """The exception and all that it is chained to, each once, related by index."""
+    order = [root]
+
+    def number(error):
+        if error is None:
+            return None
+        for index, known in enumerate(order):
+            if known is error:
+                return index
+        order.append(error)
+        return len(order) - 1
+
+    found = []
+    for error in order:
+        found.append(
+            {
+                "type": type_name(error),
+                "message": str(error),
+                "notes": notes_of(error),
+                "frames": traceback_truth(error.__traceback__),
+                "cause": number(error.__cause__),
+                "context": number(error.__context__),
+                "suppress_context": error.__suppress_context__,
+                "children": [number(child) for child in getattr(error, "exceptions", ())],
+            }
+        )
+    return {"root": 0, "list": found}
+
+
+def stack_truth(frame, *, with_variables=True):
+    """The frames of a stack, innermost last, without bcd's own innermost ones."""
+    found = []
+    own = os.path.dirname(bcd.__file__) + os.sep
+    while frame is not None:
+        trimmed = frame.f_code.co_filename.startswith(own) or frame.f_code.co_name in TRIMMED
+        if found or not trimmed:
+            found.insert(0, frame_truth(frame, with_variables=with_variables))
+        frame = frame.f_back
+    return found
+
+
+TRIMMED = ("finalize_memory", "threads_truth")
+
+
+def threads_truth():
+    known = {thread.ident: thread for thread in threading.enumerate()}
+    found = []
+    for ident, frame in sys._current_frames().items():
+        thread = known[ident]
+        found.append(
+            {
+                "tid": thread.native_id,
+                "name": thread.name,
+                "daemon": thread.daemon,
+                "own": ident == threading.get_ident(),
+                "frames": stack_truth(frame),
+            }
+        )
+    return found
+
+
+def awaited(thing):
+    """What a suspended coroutine, generator or wrapper waits for."""
+    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+        if hasattr(thing, name):
+            return getattr(thing, name)
+    return None
+
+
+def frame_of(thing):
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        if hasattr(thing, name):
+            return getattr(thing, name)
+    return None
+
+
+OPAQUE = ("coroutine_wrapper", "async_generator_asend", "async_generator_athrow")
+
+
+def chain_truth(awaitable):
+    """(function, line) of a task's suspended coroutines, innermost last."""
+    found = []
+    while awaitable is not None:
+        if type(awaitable).__name__ in OPAQUE:
+            (awaitable,) = (
+                thing for thing in gc.get_referents(awaitable) if frame_of(thing) is not None
+            )
+            continue
+        frame = frame_of(awaitable)
+        if frame is None:
+            break
+        found.append([frame.f_code.co_qualname, frame.f_lineno])
+        awaitable = awaited(awaitable)
+    return found
+
+
+def tasks_truth(loop):
+    found = {}
+    current = asyncio.current_task(loop)
+    for task in asyncio.all_tasks(loop):
+        waiting = getattr(task, "_fut_waiter", None) is not None
+        found[task.get_name()] = {
+            "id": hex(id(task)),
+            "state": "running" if task is current else "waiting" if waiting else "ready",
+            "frames": None if task is current else chain_truth(task.get_coro()),
+        }
+    return found
+
+
+class Recorder(bcd.PythonTracer):
+    """Records the truth while the process stands at the very place where it was frozen."""
+
+    def __init__(self, record=lambda: None, **settings):
+        super().__init__(folder=sys.argv[1], **settings)
+        self.record = record
+        self.truth = None
+
+    def finalize_memory(self, options, memory, error, started):
+        assert memory.mode == "frozen", memory.notes
+        self.truth = self.record()
+        return super().finalize_memory(options, memory, error, started)
+
+
+def say(tracer, result, truth=None):
+    """Print what the test compares."""
+    result.raise_for_error()
+    path = os.fsdecode(result.stdout).rstrip("\n")
+    truth = tracer.truth if truth is None else truth
+    print(json.dumps({"path": path, "truth": truth}), flush=True)
+
+
+def often():
+    """Let one process trace itself many times."""
+    bcd.update_config(bcd.GlobalConfig(rate_limit=0.0))
