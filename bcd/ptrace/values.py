@@ -55,6 +55,7 @@ class Renderer:
         self._redactor = redactor
         self._path: list[int] = []
         self._cut = False
+        self._shown: dict[int, dict[str, object]] = {}
         self._by_type = self._known_types()
         self._by_flag: tuple[tuple[int, _Render], ...] = (
             (TYPE, self._type),
@@ -77,9 +78,19 @@ class Renderer:
     def variable(self, name: str, address: int) -> dict[str, object]:
         """One variable, as it stands in a snapshot.
 
+        A value is read once: ``self`` or a request stands in frame after frame.
+
         Raises:
             DeadlineReached: Nothing more may be read.
         """
+        if self._redactor.is_secret(name):
+            return self._read_variable(name, address)
+        known = self._shown.get(address)
+        if known is None:
+            known = self._shown[address] = self._read_variable(name, address)
+        return {**known, "name": name}
+
+    def _read_variable(self, name: str, address: int) -> dict[str, object]:
         self._cut = False
         entry: dict[str, object] = {"name": name, "type": "?", "value": ""}
         try:
