@@ -46,13 +46,13 @@ class Budget:
         self.left = limits["values"]
         self.over = False
 
-    def spend(self) -> None:
-        """Count one value.
+    def spend(self, count: int = 1) -> None:
+        """Count values.
 
         Raises:
             DeadlineReached: The time is over, or all values are spent.
         """
-        self.left -= 1
+        self.left -= count
         if self.over or self.left < 0 or self._clock() > self.ends:
             self.over = True
             raise DeadlineReached("the time or the number of values for one snapshot is used up")

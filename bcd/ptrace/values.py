@@ -55,7 +55,7 @@ class Renderer:
         self._redactor = redactor
         self._path: list[int] = []
         self._cut = False
-        self._shown: dict[int, dict[str, object]] = {}
+        self._shown: dict[int, tuple[dict[str, object], int]] = {}
         self._by_type = self._known_types()
         self._by_flag: tuple[tuple[int, _Render], ...] = (
             (TYPE, self._type),
@@ -78,17 +78,22 @@ class Renderer:
     def variable(self, name: str, address: int) -> dict[str, object]:
         """One variable, as it stands in a snapshot.
 
-        A value is read once: ``self`` or a request stands in frame after frame.
+        A value is read once: ``self`` or a request stands in frame after frame. It counts each
+        time, because it takes room in the snapshot each time.
 
         Raises:
             DeadlineReached: Nothing more may be read.
         """
         if self._redactor.is_secret(name):
             return self._read_variable(name, address)
-        known = self._shown.get(address)
-        if known is None:
-            known = self._shown[address] = self._read_variable(name, address)
-        return {**known, "name": name}
+        if address in self._shown:
+            known, count = self._shown[address]
+            self._budget.spend(count)
+            return {**known, "name": name}
+        left = self._budget.left
+        entry = self._read_variable(name, address)
+        self._shown[address] = entry, left - self._budget.left
+        return entry
 
     def _read_variable(self, name: str, address: int) -> dict[str, object]:
         self._cut = False
