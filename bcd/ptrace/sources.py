@@ -63,7 +63,7 @@ class Sources:
                 return {"changed": True}
             with open(path, "rb") as file:
                 lines = file.read(_LARGEST).split(b"\n")
-        except OSError:
+        except (OSError, ValueError):  # a name that holds a null byte is no file either
             return {}
         return {
             str(line): self._line(lines[line - 1]) for line in sorted(wanted) if line <= len(lines)

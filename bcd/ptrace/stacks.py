@@ -204,9 +204,13 @@ class _Code:
         unit = max(instruction, 0) // 2
         for index, position in enumerate(self._decoder.co_positions()):
             if index == unit:
-                line, end_line, column, end_column = position
-                return line, end_line, column, end_column
+                return tuple(map(_sensible, position, (1, 1, 0, 0)))
         return (None,) * 4
+
+
+def _sensible(number: int | None, least: int) -> int | None:
+    """A line or column, None where the table of a code object holds what can be none."""
+    return number if number is not None and number >= least else None
 
 
 class Stacks:
