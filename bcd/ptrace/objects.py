@@ -232,13 +232,17 @@ class Objects:
         """How many items a set has."""
         return self.memory.word(address + self.layout.container.set_used)
 
-    def set_items(self, address: int) -> Iterator[int]:
-        """Addresses of a set's items in the order of its table; ``MAX_SLOTS`` slots are seen."""
+    def set_slots(self, address: int) -> int:
+        """How many slots the table of a set has, most of them empty."""
+        return self.memory.word(address + self.layout.container.set_mask) + 1
+
+    def set_items(self, address: int, most: int = MAX_SLOTS) -> Iterator[int]:
+        """Addresses of a set's items in the order of its table; ``most`` slots are seen."""
         layout = self.layout.container
-        slots = self.memory.word(address + layout.set_mask) + 1
+        slots = self.set_slots(address)
         table = self.memory.word(address + layout.set_table)
         deleted = (1 << 64) - 1  # the hash of the entry that stands for a deleted one
-        for done in range(0, min(slots, MAX_SLOTS), _BLOCK):
+        for done in range(0, min(slots, most), _BLOCK):
             size = min(_BLOCK, slots - done)
             words = self.memory.words(table + done * 2 * WORD, size * 2)
             for item, hashed in zip(words[::2], words[1::2], strict=True):

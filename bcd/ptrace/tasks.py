@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bcd.ptrace.layout import TaskLayout
 
 _LONGEST_CHAIN = 1000
+_MOST_SLOTS = 1 << 18
+"""Slots of asyncio's register that are looked at; 2,000 tasks take 8,192, which is half empty."""
 _REGISTERS = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 """Names in ``asyncio.tasks``: 3.11 has the first, 3.12 and later the other two."""
 
@@ -60,10 +62,10 @@ class Tasks:
         if not names:
             return []
         running = self._running(names)
-        addresses = self._pending(names)
         limit = self._target.limits["tasks"]
+        addresses = self._pending(names, limit + 1)
         if len(addresses) > limit:
-            self._target.remarks.cut(f"{len(addresses):,} tasks, {limit:,} kept")
+            self._target.remarks.cut(f"more than {limit:,} tasks, {limit:,} kept")
         entries: list[dict[str, object]] = []
         for address in addresses[:limit]:
             variables = len(entries) < self._target.limits["tasks_with_variables"]
@@ -83,19 +85,26 @@ class Tasks:
 
     # Finding the tasks
 
-    def _pending(self, names: int) -> list[int]:
+    def _pending(self, names: int, most: int) -> list[int]:
+        """The tasks that are not done, each once."""
         found: dict[int, None] = {}
+        for task in self._registered(names):
+            found[task] = None
+            if len(found) >= most:
+                break
+        return list(found)
+
+    def _registered(self, names: int) -> Iterator[int]:
         for register in _REGISTERS:
             try:
                 holder = self._objects.lookup(names, register)
                 for task in self._members(holder) if holder else ():
                     if self._is_pending(task):
-                        found[task] = None
+                        yield task
             except FAULTS as fault:
                 self._target.remarks.note(f"asyncio.tasks.{register}: {fault}")
         if sys.version_info >= (3, 14):
-            found.update(dict.fromkeys(self._linked()))
-        return list(found)
+            yield from self._linked()
 
     def _linked(self) -> Iterator[int]:
         """The pending tasks that hang on the threads (3.14+)."""
@@ -116,10 +125,14 @@ class Tasks:
         """The items of a set, or what the references in a WeakSet refer to."""
         info = self._objects.type_of(holder)
         if self._objects.is_a(info, set):
-            yield from self._objects.set_items(holder)
+            yield from self._objects.set_items(holder, _MOST_SLOTS)
             return
         data = self._objects.attribute(holder, "data")
-        for reference in self._objects.set_items(data) if data else ():
+        if not data:
+            return
+        if self._objects.set_slots(data) > _MOST_SLOTS:
+            self._target.remarks.cut("tasks: their register is too large to be searched whole")
+        for reference in self._objects.set_items(data, _MOST_SLOTS):
             task = self._memory.word(reference + self._target.layout.misc.weakref)
             if task and task != self._objects.static(None):
                 yield task
