@@ -107,7 +107,8 @@ def shifted_bytearray():
 
 
 expressions = json.loads(sys.stdin.read())
-space = dict(globals(), inf=float("inf"), nan=float("nan"))
+inf, nan = float("inf"), float("nan")
+space = dict(globals(), infj=complex(0, inf), nanj=complex(0, nan))
 values = [eval(expression, space) for expression in expressions]
 source = ["def hold(values):"]
 source += [f"    v{index} = values[{index}]" for index in range(len(values))]
