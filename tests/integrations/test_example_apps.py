@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
-import threading
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -41,29 +43,81 @@ def _json(value: object, name: str) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
-@pytest.mark.parametrize("name", SHOPS)
+WORKERS = {
+    "starlette": ["--workers", "2"],
+    "starlette, one worker": [],
+    "flask": ["--workers", "2"],
+    "flask, preloaded": ["--workers", "2", "--preload"],
+}
+
+
+@pytest.mark.parametrize("name", WORKERS)
 def test_shop_fails_deep_in_its_code(serve: Any, name: str) -> None:
     """A failing checkout, with slow requests in flight, gives one snapshot without secrets."""
-    arguments, goods, unpayable = SHOPS[name]
-    shop = serve(arguments)
-    waiting = [
-        threading.Thread(target=shop.request, args=("GET", f"/slow/supplier-{number}?seconds=3"))
-        for number in range(2)
-    ]
-    for thread in waiting:
-        thread.start()
+    arguments, goods, unpayable = SHOPS[name.partition(",")[0]]
+    shop = serve([*arguments[:-1], *WORKERS[name], arguments[-1]])
+    waiting = [http.client.HTTPConnection("127.0.0.1", shop.port) for _ in range(6)]
+    for connection in waiting:
+        connection.request("GET", "/slow/supplier?seconds=3")
     form = {"name": "ada", "password": PASSWORD, "card_token": CARD, "items": {goods: 2}}
-    assert shop.request("POST", "/checkout", form | unpayable)[0] == 500
+    status, _, body = shop.request("POST", "/checkout", form | unpayable)
+    assert (status, b"Internal Server Error" in body) == (500, True)
     (snapshot,) = shop.snapshots(1)
+    check_no_secret(snapshot)
+    check_exception(snapshot, unpayable)
+    (faulted,) = [thread for thread in snapshot["threads"] if thread["faulted"]]
+    assert faulted["gil"]
+    if name.startswith("starlette"):
+        assert faulted["name"] == "MainThread"
+        slow = check_tasks(snapshot)
+        assert len(slow) == len(waiting) or WORKERS[name], "one worker has all the requests"
+    for connection in waiting:
+        with contextlib.closing(connection):
+            assert connection.getresponse().status == 200
+    assert len(shop.stop()) == 1
+
+
+def check_no_secret(snapshot: dict[str, Any]) -> None:
+    """Neither the password nor the card token is anywhere in the snapshot."""
     text = json.dumps(snapshot)
     assert PASSWORD not in text
     assert CARD not in text
     assert "[redacted]" in text
+
+
+def check_exception(snapshot: dict[str, Any], unpayable: dict[str, str]) -> None:
+    """Every frame from the middleware to the raise, with its line and its variables."""
     assert snapshot["attributes"]["http.route"] == "/checkout"
     errors = snapshot["exception"]["list"]
     error = errors[snapshot["exception"]["root"]]
     assert errors[error["cause"]]["type"] == "KeyError"
-    assert sum("_shop.py" in frame["file"] for frame in error["frames"]) >= 10
-    for thread in waiting:
-        thread.join()
-    assert len(shop.stop()) == 1
+    assert [error["type"]] == snapshot["classifiers"]
+    frames = error["frames"]
+    assert frames[0]["file"].endswith(("/integrations/asgi.py", "/integrations/wsgi.py", "app.py"))
+    shop = [frame for frame in frames if "_shop.py" in frame["file"]]
+    assert len(shop) >= 10
+    assert frames[-1] is shop[-1]
+    assert all(frame["in_app"] for frame in shop)
+    for frame, inner in pairwise(shop):
+        line = snapshot["sources"][frame["file"]][str(frame["line"])]
+        assert inner["function"].rpartition(".")[2] in line, "each line calls the next function"
+    innermost = {entry["name"]: entry["value"] for entry in shop[-1]["locals"]}
+    assert set(map(repr, unpayable.values())) <= set(innermost.values())
+    assert "raise" in snapshot["sources"][shop[-1]["file"]][str(shop[-1]["line"])]
+
+
+def check_tasks(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
+    """The other requests are there, and where they wait; this one runs. Returns the others."""
+    (running,) = [task for task in snapshot["tasks"] if task["state"] == "running"]
+    assert running["frames"]
+    slow = [
+        task
+        for task in snapshot["tasks"]
+        if task["state"] == "waiting" and "slow" in {frame["function"] for frame in task["frames"]}
+    ]
+    for task in slow:
+        (frame,) = [frame for frame in task["frames"] if frame["function"] == "slow"]
+        assert "await asyncio.sleep" in snapshot["sources"][frame["file"]][str(frame["line"])]
+        assert task["frames"][-1]["function"] == "sleep"
+    assert "restock" in {task["name"] for task in snapshot["tasks"]}
+    return slow
