@@ -167,12 +167,14 @@ class Server:
         folder: Where its snapshots are.
         process: Its first process.
         lines: What it printed so far.
+        reader: The thread that collects them.
     """
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes]
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread = field(default_factory=threading.Thread)
 
     def request(
         self, method: str, path: str, form: object = None
@@ -251,7 +253,8 @@ def _start(arguments: Sequence[str], folder: Path) -> Server:
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
-        env=os.environ | {"BCD_DIR": str(folder), "PYTHONUNBUFFERED": "1"},
+        env=os.environ
+        | {"BCD_DIR": str(folder), "HOME": str(folder.parent), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -259,7 +262,8 @@ def _start(arguments: Sequence[str], folder: Path) -> Server:
     )
     server = Server(0, folder, process)
     listening = threading.Event()
-    threading.Thread(target=_drain, args=(server, listening), daemon=True).start()
+    server.reader = threading.Thread(target=_drain, args=(server, listening), daemon=True)
+    server.reader.start()
     assert listening.wait(PATIENCE), server.lines
     poll(lambda: _accepts(server.port), "the server's first worker")  # uvicorn tells too early
     return server
@@ -275,17 +279,17 @@ def _accepts(port: int) -> bool:
 
 def _drain(server: Server, listening: threading.Event) -> None:
     assert server.process.stdout is not None
-    for line in server.process.stdout:
-        server.lines.append(line.decode(errors="replace").rstrip())
-        found = _LISTENING.search(server.lines[-1])
-        if found and not server.port:
-            server.port = int(found[1])
-            listening.set()
+    with server.process.stdout as lines:
+        for line in lines:
+            server.lines.append(line.decode(errors="replace").rstrip())
+            found = _LISTENING.search(server.lines[-1])
+            if found and not server.port:
+                server.port = int(found[1])
+                listening.set()
 
 
 def _end(server: Server) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.process.pid, signal.SIGKILL)  # its session holds nothing else
     server.process.wait(PATIENCE)
-    if server.process.stdout is not None:
-        server.process.stdout.close()
+    server.reader.join(PATIENCE)  # it closes the pipe once all of the server has ended
