@@ -63,6 +63,8 @@ class Document:
 
     def read_tasks(self) -> None:
         """Read the asyncio tasks; the last that needs the target's memory."""
+        if self._request.mode != "frozen":
+            self._start_anew()
         layout = self._target.layout.task
         if layout is None:
             self._target.remarks.note("tasks: this interpreter has no _asyncio module")
@@ -70,6 +72,15 @@ class Document:
             tasks = Tasks(self._target, self._frames, self._stacks, layout)
             self._section("tasks", lambda: self._tasks.extend(tasks.read()))
         self._read_ms = (time.monotonic() - self._began) * 1000
+
+    def _start_anew(self) -> None:
+        """Read nothing from what was kept: the program goes on by now."""
+        self._target.forget()
+        known = self._frames.modules
+        self._frames = Frames(self._target, self._frames.own_folder)
+        self._frames.modules.update(known)
+        self._stacks = Stacks(self._target, self._frames, self._stacks.interpreter)
+        self._target.remarks.note("tasks: they were read while the program went on")
 
     def finish(self, blocked_ms: float | None) -> tuple[str, bytes]:
         """Add what is known without the target's memory, replace secrets, and encode.

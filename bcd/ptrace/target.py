@@ -25,5 +25,10 @@ class Target:
         self.redactor = redactor
         self.budget = Budget(limits)
         self.remarks = Remarks()
-        self.objects = Objects(memory, layout)
-        self.renderer = Renderer(self.objects, limits, self.budget, redactor)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all that was read and may have changed since; at first there is nothing."""
+        self.memory.forget()
+        self.objects = Objects(self.memory, self.layout)
+        self.renderer = Renderer(self.objects, self.limits, self.budget, self.redactor)
