@@ -109,7 +109,7 @@ def test_without_a_copy_the_process_is_held(interpreter: str, open_folder: Path)
 
     assert report["error"] is None
     snapshot = check_snapshot(report["path"], "gil-held")
-    first, second = snapshot["notes"]
+    first, second, *_ = snapshot["notes"]
     assert first.startswith("The process was read in place and held meanwhile: no copy")
     assert second == "tasks: they were read while the program went on"
     assert snapshot["tracer"]["blocked_ms"] > 0
