@@ -23,6 +23,9 @@ these, so that a fault in it does not cost the others."""
 _MAX_PAGES = 16384
 """64 MiB of pages are kept at the most; then all are dropped, which costs only time."""
 
+_MAX_READ = 64 * 1024 * 1024
+"""Nothing that is read at once has more bytes; a count of damaged memory may be anything."""
+
 _WORD = Struct("<Q")
 _INT32 = Struct("<i")
 _INT64 = Struct("<q")
@@ -134,6 +137,8 @@ class Memory:
     def _pread(self, address: int, size: int) -> bytes:
         if not LOWEST <= address <= HIGHEST - size:
             raise MemoryFault(f"{address:#x} is no address of a process")
+        if size > _MAX_READ:
+            raise MemoryFault(f"{size:,} bytes at {address:#x} make no sense")
         try:
             data = os.pread(self.descriptor, size, address)
         except OSError as error:

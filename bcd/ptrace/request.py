@@ -148,7 +148,7 @@ def from_line(line: bytes) -> Request:
         raise RequestError("the request on standard input is not one of this version of bcd")
     try:
         return _from_document(document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         kind = type(error).__name__
         raise RequestError(f"the request on standard input is damaged: {kind}: {error}") from None
 

@@ -1,0 +1,90 @@
+"""Limits, the budget of a reading, and what is said of what was left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bcd.errors import DeadlineReached, RequestError
+from bcd.ptrace.bounds import Budget, Limits, Remarks
+from bcd.snapshot.limits import DEFAULTS
+
+
+class FakeClock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+class TestLimits:
+    def test_defaults(self) -> None:
+        """Without others the defaults hold, for every name."""
+        assert {name: Limits()[name] for name in DEFAULTS} == DEFAULTS
+
+    def test_given(self) -> None:
+        """A limit that is given replaces its default and no other."""
+        limits = Limits({"depth": 7})
+        assert limits["depth"] == 7
+        assert limits.values == {**DEFAULTS, "depth": 7}
+        assert Limits()["depth"] == DEFAULTS["depth"]
+
+    def test_unknown_names(self) -> None:
+        """An unknown name is refused by a message that names it and those that there are."""
+        with pytest.raises(RequestError, match="dept") as caught:
+            Limits({"dept": 1})
+        assert "depth" in str(caught.value)
+
+    @pytest.mark.parametrize("value", [0, -1, "3", None, True, [], 2.5])
+    def test_values_that_make_no_sense(self, value: Any) -> None:
+        """Only whole numbers from 1 on are limits; the message names the one that is not."""
+        with pytest.raises(RequestError, match="depth"):
+            Limits({"depth": value})
+
+
+class TestBudget:
+    def test_values(self) -> None:
+        """As many values as the limit says are spent, then no more."""
+        budget = Budget(Limits({"values": 3}), FakeClock())
+        for _ in range(3):
+            budget.spend()
+        for _ in range(2):
+            with pytest.raises(DeadlineReached):
+                budget.spend()
+
+    def test_time(self) -> None:
+        """When the time is over it stays over, even if the clock were to go back."""
+        clock = FakeClock()
+        budget = Budget(Limits({"deadline_ms": 500}), clock)
+        clock.now += 0.499
+        budget.spend()
+        clock.now += 0.002
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+        clock.now -= 1
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+
+
+class TestRemarks:
+    def test_each_once_in_order(self) -> None:
+        """A sentence is said once, in the order of its first time; cuts and notes are apart."""
+        remarks = Remarks()
+        for sentence in ("b", "a", "b"):
+            remarks.cut(sentence)
+            remarks.note(f"note {sentence}")
+        assert remarks.truncated == ["b", "a"]
+        assert remarks.notes == ["note b", "note a"]
+
+    def test_bounded(self) -> None:
+        """However much goes wrong, the list of it stays short."""
+        remarks = Remarks()
+        for number in range(10_000):
+            remarks.cut(f"cut {number}")
+            remarks.note(f"note {number}")
+        assert len(remarks.truncated) == len(remarks.notes) == 200
