@@ -4,7 +4,7 @@ The engine decides whether and when a tracer runs. It knows no file format and n
 """
 
 from bcd.engine.result import TraceResult
-from bcd.engine.tracing import flush, trace
+from bcd.engine.tracing import flush, is_open, trace
 from bcd.engine.wording import error_text, plain, type_name
 
-__all__ = ["TraceResult", "error_text", "flush", "plain", "trace", "type_name"]
+__all__ = ["TraceResult", "error_text", "flush", "is_open", "plain", "trace", "type_name"]

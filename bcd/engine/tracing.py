@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bcd.engine.attempt import Attributes
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["flush", "trace"]
+__all__ = ["flush", "is_open", "trace"]
 
 _INLINE_SECONDS = 10.0  # the longest wait for a tracer that was to be detached and could not
 _LONGEST_WAIT = 3600.0  # seconds; a lock does not take an infinite one
@@ -77,6 +77,11 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
     finally:
         if not attempt.adopted:
             attempt.finish()
+
+
+def is_open() -> bool:
+    """Whether a trace that starts now would find the slot free and the rate limit over."""
+    return GATE.is_open()
 
 
 def flush(timeout: float) -> bool:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from bcd.engine import TraceResult, trace, type_name
+from bcd.engine import TraceResult, is_open, trace, type_name
 from bcd.errors import Busy
 from bcd.integrations._attributes import clean_all, of_error
 from bcd.integrations._complaints import complain
@@ -132,6 +132,9 @@ class Capture:
         return default_tracer() if self._tracer is None else self._tracer
 
     def _run(self, tracer: Tracer, error: BaseException, occasion: Occasion) -> None:
+        if not is_open():  # what most errors of a storm find, so it is asked first
+            suppressed.add(type_name(error))
+            return
         detached = hasattr(tracer, "finalize_memory")
         gathering = _Gathering(self._integration, error, occasion, self._before_trace)
         result = self._trace(

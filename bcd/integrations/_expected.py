@@ -98,9 +98,10 @@ def _is_expected_leaf(error: BaseException, client_gone: Callable[[], bool]) -> 
     if isinstance(error, ConnectionError):
         return client_gone() or _comes_from_server(error.__traceback__)
     for base in type(error).__mro__:
-        rule = _RULES.get(_class_name(base))
-        if rule is not None:
-            return rule(error)
+        if base.__name__ in _RULED:  # to make the whole name costs five times as much
+            rule = _RULES.get(_class_name(base))
+            if rule is not None:
+                return rule(error)
     return False
 
 
@@ -148,3 +149,4 @@ _RULES: dict[str, Rule] = {
     "uvicorn.protocols.utils.ClientDisconnected": _always,
     "werkzeug.exceptions.HTTPException": _unless_server_error("code"),
 }
+_RULED = frozenset(name.rpartition(".")[2] for name in _RULES)

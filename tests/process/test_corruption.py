@@ -127,6 +127,7 @@ class Standing:
         """A snapshot of such memory, and the seconds that reading it took."""
         request = Request()
         request.pid, request.hints = os.getpid(), self.said["hints"]
+        request.mode = "frozen"
         request.faulted_threads = {self.said["tid"]}
         request.limits.values["deadline_ms"] = int(DEADLINE_S * 1000)
         target = Target(memory, self.layout, request.limits, Redactor())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
 import sys
 import threading
 from datetime import timedelta
@@ -189,7 +190,16 @@ class TestCommand:
         command = tracer.finalize_memory(["--kv", "secret:value"], FROZEN, None, 1.5)
         program = Path(_linux.__file__).parents[1] / "ptrace" / "__main__.py"
         assert command.argv == [sys.executable, "-I", "-S", str(program)]
-        assert "bcd.ptrace" not in sys.modules
+
+    def test_knows_the_program_by_its_path_alone(self, tmp_path: Path) -> None:
+        """A program that traced itself has not imported a module of the tracer process."""
+        code = (
+            "import sys, bcd\n"
+            f"bcd.trace(bcd.PythonTracer(folder={str(tmp_path)!r})).raise_for_error()\n"
+            "assert not [name for name in sys.modules if name.startswith('bcd.ptrace')]\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+        assert len(list(tmp_path.iterdir())) == 1
 
     def test_takes_another_interpreter_and_program(self, tmp_path: Path) -> None:
         """For hosts in which sys.executable is not Python."""
