@@ -82,6 +82,7 @@ _KNOWN_ANYWHERE = 12
 """Values of so many characters are replaced inside of words too."""
 
 _KNOWN_MOST = 200
+_SHORT = 3
 _SCHEMES = frozenset({"basic", "bearer", "digest"})
 _CUT = "…"
 
@@ -102,6 +103,11 @@ def words_of(name: str) -> list[str]:
             words.append("")
         words[-1] += char.lower()
     return [word for word in words if word]
+
+
+def _singular(word: str) -> str:
+    """``tokens`` → ``token``; ``access`` and short words stay as they are."""
+    return word if word.endswith("ss") or len(word) <= _SHORT else word.removesuffix("s")
 
 
 class Redactor:
@@ -131,7 +137,7 @@ class Redactor:
     def _decide(self, name: str) -> bool:
         if name in self._reveal:
             return False
-        words = [word.removesuffix("s") if len(word) > 3 else word for word in words_of(name)]  # noqa: PLR2004 - "ss" is no plural
+        words = [_singular(word) for word in words_of(name)]
         if not _WORDS.isdisjoint(words) or not _WORDS.isdisjoint(words_of(name)):
             return True
         joined = f" {' '.join(words)} "

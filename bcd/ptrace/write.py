@@ -10,11 +10,11 @@ from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits
 from bcd.snapshot.format import (
     GZIP_ABOVE,
-    SUFFIX,
-    SUFFIX_GZIP,
     TEMPORARY_PREFIX,
     TEMPORARY_SUFFIX,
     file_name,
+    id_of_file,
+    is_id,
 )
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -60,8 +60,9 @@ class Folder:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self._descriptor = _open_private(path)
+        # With a slash at its end a symbolic link would be followed after all.
+        self.path = path.rstrip("/") or "/"
+        self._descriptor = _open_private(self.path)
 
     def keep(self, snapshot_id: str, data: bytes, limits: Limits) -> str:
         """Write one snapshot and remove the oldest ones that are too many.
@@ -140,9 +141,9 @@ class Folder:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:  # another tracer has removed it
                     continue
-                if entry.name.endswith((SUFFIX, SUFFIX_GZIP)):
+                if id_of_file(entry.name):
                     yield entry.name, status.st_size
-                elif entry.name.endswith(TEMPORARY_SUFFIX) and status.st_mtime < long_ago:
+                elif _is_temporary(entry.name) and status.st_mtime < long_ago:
                     self._remove(entry.name)
 
 
@@ -165,11 +166,12 @@ def _open_private(path: str) -> int:
             f" {os.geteuid()}; name a folder of this user with BCD_DIR"
         )
     mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077 and _holds_only_ours(descriptor):
+    shared = mode & stat.S_ISVTX  # as /tmp is, also when it holds nothing
+    if mode & 0o077 and not shared and _holds_only_ours(descriptor):
         os.fchmod(descriptor, 0o700)
     elif mode & 0o022:
         raise RequestError(
-            f"no snapshot is kept in {path}: other users may write there and it holds other files;"
+            f"no snapshot is kept in {path}: other users may write there and it is not bcd's alone;"
             " name a folder of bcd's own with BCD_DIR"
         )
     return descriptor
@@ -177,5 +179,14 @@ def _open_private(path: str) -> int:
 
 def _holds_only_ours(descriptor: int) -> bool:
     """Whether a folder is bcd's alone, so that its mode is bcd's to change."""
-    ours = (SUFFIX, SUFFIX_GZIP, TEMPORARY_SUFFIX)
-    return all(name.endswith(ours) for name in os.listdir(descriptor))
+    return all(id_of_file(name) or _is_temporary(name) for name in os.listdir(descriptor))
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether a file is one that some tracer writes, or did not live to write."""
+    stem = name.removeprefix(TEMPORARY_PREFIX).removesuffix(TEMPORARY_SUFFIX)
+    identity, _, process = stem.partition(".")
+    return len(name) - len(stem) == _MARKS and is_id(identity) and process.isdigit()
+
+
+_MARKS = len(TEMPORARY_PREFIX + TEMPORARY_SUFFIX)
