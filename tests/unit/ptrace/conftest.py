@@ -57,7 +57,7 @@ def target(own: LiveMemory, layout: Layout) -> Callable[..., Target]:
 def shown(target: Callable[..., Target]) -> Callable[..., str]:
     """Render a value of this process, with some limits set."""
 
-    def show(value: object, **limits: int) -> str:
+    def show(value: object, /, **limits: int) -> str:
         return target(**limits).renderer.render(id(value))
 
     return show
