@@ -25,6 +25,9 @@ INT, LIST, TUPLE, BYTES, STR, DICT, EXCEPTION, TYPE = (1 << bit for bit in range
 MAX_SLOTS = 4096
 """Entries of one container that are looked at: a dict may hold 300,000 deleted ones."""
 
+_MOST_NAMES = 1 << 16
+"""Entries of a dict of names that are looked at for one of them."""
+
 _HOLDS_OBJECT = (6, 16)
 """Kinds of members that are objects: ``T_OBJECT``, ``T_OBJECT_EX``. Source: structmember.h."""
 _MAX_TEXT = 1 << 40
@@ -188,17 +191,17 @@ class Objects:
         """How many items a dict has."""
         return self.memory.word(address + self.layout.dict.used)
 
-    def dict_items(self, address: int) -> Iterator[tuple[int, int]]:
-        """(key, value) addresses of a dict, in order; at most ``MAX_SLOTS`` entries are seen."""
+    def dict_items(self, address: int, most: int = MAX_SLOTS) -> Iterator[tuple[int, int]]:
+        """(key, value) addresses of a dict, in order; ``most`` entries are seen."""
         layout = self.layout.dict
         keys = self.memory.word(address + layout.keys)
         values = self.memory.word(address + layout.values)
         if values:
             yield from self._shared_items(keys, values)
         else:
-            yield from self._own_items(keys)
+            yield from self._own_items(keys, most)
 
-    def _entries(self, keys: int) -> tuple[int, int, int]:
+    def _entries(self, keys: int, most: int = MAX_SLOTS) -> tuple[int, int, int]:
         """Where the entries start, how many are in use or deleted, and the kind of the keys."""
         layout = self.layout.dict
         index = self.memory.byte(keys + layout.index_bytes)
@@ -206,10 +209,10 @@ class Objects:
         if index > _MAX_INDEX or count > 1 << index:
             raise MemoryFault(f"no sensible dict at {keys:#x}")
         kind = self.memory.byte(keys + layout.kind)
-        return keys + layout.header + (1 << index), min(count, MAX_SLOTS), kind
+        return keys + layout.header + (1 << index), min(count, most), kind
 
-    def _own_items(self, keys: int) -> Iterator[tuple[int, int]]:
-        start, count, kind = self._entries(keys)
+    def _own_items(self, keys: int, most: int) -> Iterator[tuple[int, int]]:
+        start, count, kind = self._entries(keys, most)
         step = 3 if kind == self.layout.dict.general else 2
         for done in range(0, count, _BLOCK):
             size = min(_BLOCK, count - done)
@@ -251,8 +254,11 @@ class Objects:
 
     def lookup(self, dictionary: int, name: str) -> int:
         """The value under a string in a dict, 0 where there is none."""
-        for key, value in self.dict_items(dictionary):
-            if self.type_of(key).flags & STR and self.name(key) == name:
+        length_at, length = self.layout.container.str_length, len(name)
+        for key, value in self.dict_items(dictionary, _MOST_NAMES):
+            # The length first: it rules out nearly all, and a program has thousands of modules.
+            may_be = self.memory.word(key + length_at) == length
+            if may_be and self.type_of(key).flags & STR and self.name(key) == name:
                 return value
         return 0
 
