@@ -54,7 +54,7 @@ class TestFacts:
         assert facts["memory"]["rss"] == pytest.approx(sleeper.memory_info().rss, rel=0.2)
         assert facts["cpu"]["user_s"] == pytest.approx(sleeper.cpu_times().user, abs=0.5)
         switches = sleeper.num_ctx_switches()
-        assert facts["context_switches"]["voluntary"] == switches.voluntary
+        assert facts["context_switches"]["voluntary"] == pytest.approx(switches.voluntary, abs=9)
         assert facts["host"] == os.uname().nodename
 
     def test_start(self, sleeper: psutil.Process) -> None:
