@@ -4,11 +4,13 @@
 holds bcd goes to the end of the path, so that the standard library always wins.
 """
 
+import gc
 import os
 import sys
 
 
 def _run() -> None:
+    gc.disable()  # it would look through all that was read, again and again, for a short life
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path.append(os.path.dirname(package))
     import bcd
