@@ -31,6 +31,7 @@ QUICK = {
     "_signal",
     "_struct",
     "_weakref",
+    "gc",
     "resource",
     "select",
     "types",
