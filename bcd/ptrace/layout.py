@@ -172,6 +172,9 @@ class MiscLayout:
     method_function: int
     method_self: int
     builtin_self: int
+    builtin_definition: int  # pointer to PyMethodDef, which begins with the name
+    range_start: int  # stop and step follow
+    slice_start: int  # likewise
     function_code: int
     function_qualname: int
     function_closure: int

@@ -8,6 +8,7 @@ from _struct import unpack
 from bcd.ptrace.bounds import Budget, Limits
 from bcd.ptrace.library import Library
 from bcd.ptrace.memory import FAULTS
+from bcd.ptrace.named import Named
 from bcd.ptrace.objects import (
     BYTES,
     DICT,
@@ -56,9 +57,10 @@ class Renderer:
         self._path: list[int] = []
         self._cut = False
         self._shown: dict[int, tuple[dict[str, object], int]] = {}
-        self._by_type = self._known_types()
+        named = Named(objects)
+        self._by_type = self._known_types(named)
         self._by_flag: tuple[tuple[int, _Render], ...] = (
-            (TYPE, self._type),
+            (TYPE, named.kind),
             (EXCEPTION, self._exception),
             (DICT, self._dict_subclass),
             (TUPLE, self._tuple_subclass),
@@ -71,7 +73,7 @@ class Renderer:
             (float, self._wrapped(self._float)),
             (set, self._set),
             (frozenset, self._set),
-            (types.ModuleType, self._module),
+            (types.ModuleType, named.module),
         )
         self._library = Library(objects, lambda address: self._guarded(address, 1))
 
@@ -158,7 +160,7 @@ class Renderer:
         except FAULTS:
             return f"<unreadable at {address:#x}>"
 
-    def _known_types(self) -> dict[int, _Render]:
+    def _known_types(self, named: Named) -> dict[int, _Render]:
         table: dict[type, _Render] = {
             type(None): self._constant("None"),
             type(...): self._constant("Ellipsis"),
@@ -177,17 +179,17 @@ class Renderer:
             frozenset: self._set,
             range: self._range,
             slice: self._slice,
-            types.FunctionType: self._function,
-            types.MethodType: self._method,
-            types.BuiltinFunctionType: self._builtin,
-            types.ModuleType: self._module,
+            types.FunctionType: named.function,
+            types.MethodType: named.method,
+            types.BuiltinFunctionType: named.builtin,
+            types.ModuleType: named.module,
             types.CellType: self._cell,
             types.MappingProxyType: self._proxy,
-            types.CoroutineType: self._generator,
-            types.GeneratorType: self._generator,
-            types.AsyncGeneratorType: self._generator,
-            types.CodeType: self._code,
-            type: self._type,
+            types.CoroutineType: named.generator,
+            types.GeneratorType: named.generator,
+            types.AsyncGeneratorType: named.generator,
+            types.CodeType: named.code,
+            type: named.kind,
         }
         return {self._objects.static(own): render for own, render in table.items()}
 
@@ -352,43 +354,18 @@ class Renderer:
         """For a subclass of a builtin: its name around what the builtin shows."""
         return lambda address, info, depth: f"{info.name}({render(address, info, depth)})"
 
-    # Ranges, functions, types and modules
+    # What holds a few others
 
-    def _three(self, address: int) -> list[str]:
-        return [self._guarded(part, 1) for part in self._memory.words(address + 16, 3)]
+    def _three(self, first: int) -> list[str]:
+        return [self._guarded(part, 1) for part in self._memory.words(first, 3)]
 
     def _range(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        start, stop, step = self._three(address)
+        start, stop, step = self._three(address + self._objects.layout.misc.range_start)
         return f"range({start}, {stop})" if step == "1" else f"range({start}, {stop}, {step})"
 
     def _slice(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        return f"slice({', '.join(self._three(address))})"
-
-    def _function(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        name = self._memory.word(address + self._objects.layout.misc.function_qualname)
-        return f"<function {self._objects.name(name)}>"
-
-    def _method(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        misc = self._objects.layout.misc
-        function = self._memory.word(address + misc.method_function)
-        owner = self._memory.word(address + misc.method_self)
-        name = "?"
-        if self._objects.type_address(function) == self._objects.static(types.FunctionType):
-            name = self._objects.name(self._memory.word(function + misc.function_qualname))
-        return f"<bound method {name} of <{self._objects.type_of(owner).name} at {owner:#x}>>"
-
-    def _builtin(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        definition = self._memory.word(address + 16)
-        name = self._memory.c_string(self._memory.word(definition), 100)
-        return f"<built-in function {name}>"
-
-    def _module(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        names = self._memory.word(address + self._objects.layout.misc.module_dict)
-        name = self._objects.lookup(names, "__name__") if names else 0
-        return f"<module {self._value(name, 1)}>" if name else "<module ?>"
-
-    def _type(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        return f"<class '{self._objects.type_info(address).full_name}'>"
+        parts = self._three(address + self._objects.layout.misc.slice_start)
+        return f"slice({', '.join(parts)})"
 
     def _cell(self, address: int, _info: TypeInfo, depth: int) -> str:
         content = self._memory.word(address + self._objects.layout.misc.cell)
@@ -397,20 +374,6 @@ class Renderer:
     def _proxy(self, address: int, _info: TypeInfo, depth: int) -> str:
         mapping = self._memory.word(address + self._objects.layout.misc.proxy)
         return f"mappingproxy({self._guarded(mapping, depth)})"
-
-    def _generator(self, address: int, info: TypeInfo, _depth: int) -> str:
-        layout = self._objects.layout
-        code = self._memory.word(address + layout.generator.frame + layout.frame.code)
-        name = self._code_name(code & layout.pointer_mask)
-        return f"<{info.name} {name} at {address:#x}>"
-
-    def _code_name(self, code: int) -> str:
-        if self._objects.type_address(code) != self._objects.static(types.CodeType):
-            return "?"
-        return self._objects.name(self._memory.word(code + self._objects.layout.code.qualname))
-
-    def _code(self, address: int, _info: TypeInfo, _depth: int) -> str:
-        return f"<code object {self._code_name(address)}>"
 
     # Instances of classes made by Python code, and everything else
 

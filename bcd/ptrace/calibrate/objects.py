@@ -352,6 +352,11 @@ def calibrate_misc(search: Search) -> MiscLayout:
     layout.method_function = search.one(id(method), 40, id(method.__func__), "a method's function")
     layout.method_self = search.one(id(method), 40, id(content), "a method's object")
     size = type(builtin).__basicsize__
+    layout.builtin_definition = search.pointer_to(
+        id(builtin), size, lambda word: _is_named(search, word, b"append"), "builtin's definition"
+    )
+    layout.range_start = member_offset(search, range.__dict__["start"])
+    layout.slice_start = member_offset(search, slice.__dict__["start"])
     layout.builtin_self = search.one(id(builtin), size, id(builtin.__self__), "a builtin's object")
     _functions(search, layout, closure)
     layout.module_dict = search.first(
@@ -361,6 +366,10 @@ def calibrate_misc(search: Search) -> MiscLayout:
     layout.descriptor_name = search.first(id(descriptor), 48, id("slot_one"), "descriptor's name")
     layout.descriptor_member = 3 * WORD + HEAD
     return layout
+
+
+def _is_named(search: Search, definition: int, name: bytes) -> bool:
+    return search.memory.read(search.memory.word(definition), len(name) + 1) == name + b"\0"
 
 
 def _functions(search: Search, layout: MiscLayout, function: Any) -> None:
