@@ -55,8 +55,18 @@ def shared(folder: Path) -> None:
 
 def full(folder: Path) -> None:
     """Let the folder be on a disk that is full; the mount ends with the test."""
+    mount(folder, "size=64k,mode=700")
+
+
+def read_only(folder: Path) -> None:
+    """Let the folder be on a disk that cannot be written to; the mount ends with the test."""
+    mount(folder, "ro,mode=700")
+
+
+def mount(folder: Path, options: str) -> None:
+    """Mount an empty disk."""
     folder.mkdir(0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +94,7 @@ def test_tracer(serve: Any, monkeypatch: pytest.MonkeyPatch, fault: str, said: s
         pytest.param(of_somebody_else, "belongs to user 12345", marks=as_root),
         (shared, "other users may write there"),
         pytest.param(full, "bytes are free", marks=as_root),
+        pytest.param(read_only, "Read-only file system", marks=as_root),
     ],
 )
 def test_folder(
@@ -102,7 +113,7 @@ def test_folder(
         check_answers(serve(COMMAND), said)
         assert (folder.lstat().st_mode, folder.lstat().st_uid) == (before.st_mode, before.st_uid)
     finally:
-        if make is full:
+        if folder.is_mount():
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
