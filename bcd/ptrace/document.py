@@ -116,7 +116,7 @@ class Document:
         address = self._request.hints.get("error")
         if not address:
             return
-        text = self._request.attributes.get("error")
+        text = self._request.error_text
         self._exceptions = Exceptions(self._target, self._frames).read(int(address), text)
 
     def _read_threads(self) -> None:

@@ -23,6 +23,8 @@ class Request:
     Attributes:
         pid: The process to be traced.
         attributes: Key → value; of equal keys the last one counts.
+        error_text: The first value of the attribute ``error``: what ``str()`` gave for the
+            error in the program. A later one is an attribute that somebody chose to call so.
         classifiers: In the order given.
         only_threads: Native ids of the threads to keep; empty for all.
         faulted_threads: Native ids of the threads that are to blame.
@@ -43,6 +45,7 @@ class Request:
     def __init__(self) -> None:
         self.pid = 0
         self.attributes: dict[str, str] = {}
+        self.error_text: str | None = None
         self.classifiers: list[str] = []
         self.only_threads: set[int] = set()
         self.faulted_threads: set[int] = set()
@@ -101,6 +104,8 @@ def _fault_thread(request: Request, text: str) -> None:
 def _kv(request: Request, text: str) -> None:
     key, _, value = text.partition(":")
     request.attributes[key] = value
+    if key == "error" and request.error_text is None:
+        request.error_text = value
 
 
 def _classifier(request: Request, text: str) -> None:

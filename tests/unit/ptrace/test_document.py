@@ -58,6 +58,7 @@ def document(target: Callable[..., Target]) -> Callable[..., dict[str, Any]]:
         request.pid = os.getpid()
         request.faulted_threads = {threading.get_native_id()}
         request.attributes = attributes or {}
+        request.error_text = request.attributes.get("error")
         request.hints = {} if error is None else {"error": id(error)}
         building = Document(target(redactor, **limits), request, OWN_FOLDER, "1.2.3")
         building.read_urgent()

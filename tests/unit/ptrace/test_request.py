@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bcd.errors import RequestError
-from bcd.ptrace.request import decode, from_arguments, from_line
+from bcd.ptrace.request import Request, decode, from_arguments, from_line
 
 DOCUMENT = {
     "version": 1,
@@ -198,3 +198,12 @@ class TestArguments:
         """Missing, unknown and senseless options are refused, and the usage is shown."""
         with pytest.raises(RequestError, match="usage: "):
             from_arguments(arguments)
+
+
+def test_an_attribute_called_error_is_not_the_errors_text() -> None:
+    """The engine names the error first; what a user calls so later is an attribute like others."""
+    request = Request()
+    request.add_arguments(["--kv", "error:boom", "--kv", "error:of the customer"])
+
+    assert request.error_text == "boom"
+    assert request.attributes == {"error": "of the customer"}
