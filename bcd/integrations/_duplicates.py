@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TypeAlias
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bcd.integrations._expected import leaves
 
-__all__ = ["MARK", "already_seen"]
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+__all__ = ["MARK", "already_seen", "request_number"]
 
 MARK = "__bcd_mark__"
+_NUMBER_KEY = "bcd.scope"
+_numbers = count(1)
 
 Scope: TypeAlias = "int | str"
 """What tells one request, task or call from the next within this process."""
@@ -35,6 +41,20 @@ def _note_birth() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_birth)
+
+
+def request_number(request: MutableMapping[str, Any]) -> int:
+    """A number that a request keeps through all its middlewares, as a scope.
+
+    Of one counter for all hooks, so that no two requests of a process have the same.
+
+    Args:
+        request: Its ASGI scope or WSGI environ; the number is kept in it.
+    """
+    number = request.get(_NUMBER_KEY)
+    if number is None:
+        number = request[_NUMBER_KEY] = next(_numbers)
+    return int(number)
 
 
 def already_seen(error: BaseException, scope: Scope) -> bool:

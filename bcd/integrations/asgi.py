@@ -7,10 +7,10 @@ looked up once there is an error.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
+from bcd.integrations._duplicates import request_number
 from bcd.integrations._route import route_template
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KNOWN = frozenset({"http", "websocket", "lifespan"})
-_SCOPE_KEY = "bcd.scope"
-_scope_numbers = count(1)
 _BODY = b"Internal Server Error"
 
 
@@ -120,10 +118,7 @@ class Request:
 
     def scope(self) -> int:
         """A number that the request keeps through all its middlewares."""
-        number = self._scope.get(_SCOPE_KEY)
-        if number is None:
-            number = self._scope[_SCOPE_KEY] = next(_scope_numbers)
-        return int(number)
+        return request_number(self._scope)
 
     def client_gone(self) -> bool:
         """Whether the server says so; uvicorn keeps it beside its ``send``."""

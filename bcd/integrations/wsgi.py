@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
-from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
+from bcd.integrations._duplicates import request_number
 
 if TYPE_CHECKING:
     from bcd.tracer import TraceOptions, Tracer
@@ -22,8 +22,6 @@ Environ: TypeAlias = dict[str, Any]
 StartResponse: TypeAlias = Callable[..., Callable[[bytes], object]]
 Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_SCOPE_KEY = "bcd.scope"
-_scope_numbers = count(1)
 _BODY = b"Internal Server Error"
 
 
@@ -103,10 +101,7 @@ class Request:
 
     def scope(self) -> int:
         """A number that the request keeps through all its middlewares."""
-        number = self._environ.get(_SCOPE_KEY)
-        if number is None:
-            number = self._environ[_SCOPE_KEY] = next(_scope_numbers)
-        return int(number)
+        return request_number(self._environ)
 
     def client_gone(self) -> bool:
         """Never known here: the server writes to the client outside the application."""

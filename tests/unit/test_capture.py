@@ -21,7 +21,7 @@ from werkzeug.exceptions import BadGateway, InternalServerError, NotFound
 
 from bcd.engine import TraceResult, type_name
 from bcd.errors import Busy, ConfigError, StartError
-from bcd.integrations import _complaints
+from bcd.integrations import _complaints, asgi, wsgi
 from bcd.integrations._attributes import clean, clean_all
 from bcd.integrations._capture import Capture
 from bcd.integrations._complaints import Complaints
@@ -387,6 +387,16 @@ class TestDuplicates:
         both = ExceptionGroup("", [error, KeyError()])
         capture(trace).take(both, FakeOccasion())
         assert trace.errors == [error, both]
+
+    def test_no_two_requests_have_the_same_number(self) -> None:
+        """Also where one process serves ASGI and WSGI: an error raised in both is two errors."""
+        scope: dict[str, Any] = {"type": "http"}
+        environ: dict[str, Any] = {"PATH_INFO": "/"}
+        first = asgi.Request(scope, None, lambda _: None).scope()  # type: ignore[arg-type]  # unused
+        second = wsgi.Request(environ).scope()
+
+        assert first != second
+        assert wsgi.Request(environ).scope() == second
 
     def test_mark_keeps_nothing_alive(self) -> None:
         """The mark is plain numbers, so that no frame is pinned by it (trap 14)."""
