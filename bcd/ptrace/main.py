@@ -44,9 +44,9 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
     os.nice(_NICENESS)
     _bound_memory()
     try:
-        request = from_arguments(arguments) if arguments else from_line(_read_line())
-        path = _take(request, own_folder, version)
-    except ReadError as error:
+        request, rest = _ask(arguments)
+        path = _take(request, rest, own_folder, version)
+    except (OSError, ReadError) as error:
         return _fail(str(error))
     except MemoryError:
         return _fail("the tracer ran out of memory")
@@ -75,37 +75,40 @@ def _print(descriptor: int, data: bytes) -> None:
         return
 
 
-def _read_line() -> bytes:
-    """The first line of standard input; what follows is read later."""
+def _read_line() -> tuple[bytes, bytes]:
+    """The first line of standard input, and what of the rest came with it."""
     data = b""
-    while not data.endswith(b"\n"):
+    while b"\n" not in data and len(data) <= _LONGEST_LINE:
         part = os.read(0, 65536)
-        data += part
-        if not part or len(data) > _LONGEST_LINE:
+        if not part:
             break
-        head, newline, rest = data.partition(b"\n")
-        if newline:
-            _pending.append(rest)
-            return head
-    return data
+        data += part
+    line, _, rest = data.partition(b"\n")
+    return line, rest
 
 
-_pending: list[bytes] = []
+def _ask(arguments: Sequence[str]) -> tuple[Request, bytes]:
+    """The request, and what of the second line of standard input is read already."""
+    if arguments:
+        return from_arguments(arguments), b""
+    line, rest = _read_line()
+    return from_line(line), rest
 
 
-def _take(request: Request, own_folder: str, version: str) -> str:
+def _take(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     try:
-        return _take_frozen(request, own_folder, version)
+        return _take_frozen(request, rest, own_folder, version)
     finally:
         _end_copy(request)
 
 
-def _take_frozen(request: Request, own_folder: str, version: str) -> str:
+def _take_frozen(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     folder = Folder(request.output)
-    layout = calibrate(LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)))
     _check_interpreter(request)
+    own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
+    layout = calibrate(own)
     memory = _open_memory(request)
-    layout.slide = _slide(request, memory, layout)
+    layout.slide = _slide(request, own, memory, layout)
     redactor = Redactor(request.redact, request.reveal)
     target = Target(memory, layout, request.limits, redactor)
     _interrupt_after(request.limits["deadline_ms"] / 1000 * _GRACE)
@@ -115,7 +118,7 @@ def _take_frozen(request: Request, own_folder: str, version: str) -> str:
     document.read_tasks()
     _end_copy(request)
     _interrupt_after(0)
-    snapshot_id, data = document.finish(_blocked_ms(request))
+    snapshot_id, data = document.finish(_blocked_ms(request, rest))
     return folder.keep(snapshot_id, data, request.limits)
 
 
@@ -128,14 +131,24 @@ def _check_interpreter(request: Request) -> None:
     own = os.stat("/proc/self/exe")
     expected = request.hints.get("executable")
     if expected is None:
-        other = os.stat(f"/proc/{request.pid}/exe")
-        expected = [other.st_dev, other.st_ino]
+        expected = _executable(request.pid)
     version = request.hints.get("hexversion", sys.hexversion)
     if list(expected) != [own.st_dev, own.st_ino] or version != sys.hexversion:
         raise CalibrationError(
             f"the tracer runs under {sys.executable} ({sys.version.split()[0]}), the program under"
             " another interpreter; name the program's own with PythonTracer(python=…)"
         )
+
+
+def _executable(pid: int) -> list[int]:
+    """Device and inode of the binary that a process runs."""
+    try:
+        status = os.stat(f"/proc/{pid}/exe")
+    except OSError as error:
+        raise RequestError(
+            f"/proc/{pid}/exe: {error.strerror}; is there a process {pid}, and is it this user's?"
+        ) from None
+    return [status.st_dev, status.st_ino]
 
 
 def _open_memory(request: Request) -> Memory:
@@ -151,7 +164,7 @@ def _open_memory(request: Request) -> Memory:
         ) from None
 
 
-def _slide(request: Request, memory: Memory, layout: Layout) -> int:
+def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) -> int:
     """How far the target's static objects are from their like here; proven by their names.
 
     Raises:
@@ -159,7 +172,6 @@ def _slide(request: Request, memory: Memory, layout: Layout) -> int:
     """
     hint = request.hints.get("int")
     slide = int(hint) - id(int) if hint else _slide_from_maps(request.pid)
-    own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
     for kind in _REFERENCE_TYPES:
         name = own.word(id(kind) + layout.type.name)
         try:
@@ -177,15 +189,12 @@ def _slide(request: Request, memory: Memory, layout: Layout) -> int:
 
 def _slide_from_maps(pid: int) -> int:
     """The distance of the files that hold ``int`` here and in the target."""
-    address = id(int)
-    for start, end, path in _maps("self"):
-        if start <= address < end:
-            file = path
-    own = min(start for start, _, path in _maps("self") if path == file)
+    own = _maps("self")
+    file = next(path for start, end, path in own if start <= id(int) < end)
     others = [start for start, _, path in _maps(str(pid)) if path == file]
     if not others:
         raise CalibrationError(f"process {pid} does not run {file}")
-    return min(others) - own
+    return min(others) - min(start for start, _, path in own if path == file)
 
 
 def _maps(process: str) -> list[tuple[int, int, str]]:
@@ -237,13 +246,18 @@ def _end_copy(request: Request) -> None:
         return
 
 
-def _blocked_ms(request: Request) -> float | None:
-    """How long the program says that it was held: the second line of standard input."""
+def _blocked_ms(request: Request, rest: bytes) -> float | None:
+    """How long the program says that it was held: the second line of standard input.
+
+    Args:
+        request: The request.
+        rest: What of that line is read already.
+    """
     if request.started is None:
         return None
     import select
 
-    data = b"".join(_pending)
+    data = rest
     poll = select.poll()
     poll.register(0, select.POLLIN)
     while b"\n" not in data and poll.poll(_ANSWER_MS):
