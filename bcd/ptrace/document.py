@@ -243,12 +243,14 @@ class Document:
     def _scrub(self, document: dict[str, Any]) -> None:
         """Replace the secrets that were met anywhere, everywhere."""
         if self._target.redactor.knows_any:
-            for key in ("process", "attributes", "exception", "threads", "tasks", "sources"):
-                document[key] = _mapped(document[key], self._target.redactor.scrub)
-            for key in ("classifiers", "truncated", "notes"):
+            for key in _SCRUBBED:
                 document[key] = _mapped(document[key], self._target.redactor.scrub)
 
 
+_SCRUBBED = (
+    *("process", "attributes", "classifiers", "exception", "threads", "tasks", "sources"),
+    *("truncated", "notes"),
+)
 _STRUCTURE = frozenset({"file", "function", "type", "address", "id", "state"})
 """Keys whose values name code or things, and are no data of the program; so is the name of a
 variable, unlike that of a thread or task."""

@@ -33,10 +33,15 @@ class Futures:
         self._layout = layout
         self._waiting: dict[int, list[int]] = {}
         self._told: dict[int, list[int]] = {}
+        self._python_tasks: dict[int, bool] = {}
 
     def is_python_task(self, task: int) -> bool:
         """Whether a task is of asyncio's Python class, which keeps all in attributes."""
-        return "_asyncio.Task" not in self._names(task)
+        kind = self._objects.type_address(task)
+        known = self._python_tasks.get(kind)
+        if known is None:
+            known = self._python_tasks[kind] = "_asyncio.Task" not in self._names(task)
+        return known
 
     def part(self, task: int, offset: int, attribute: str) -> int:
         """One member of a task, whichever class it is of; 0 where it has none."""

@@ -42,7 +42,6 @@ class Frames:
         self._memory = target.memory
         self._objects = target.objects
         self._layout = target.layout.frame
-        self._code = target.layout.code
         self._codes: dict[int, _Code] = {}
         self._code_type = target.objects.static(types.CodeType)
         library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
@@ -66,6 +65,14 @@ class Frames:
                 yield frame
             frame = self._memory.word(frame + self._layout.previous)
             seen += 1
+
+    def without_own(self, frames: list[int]) -> list[int]:
+        """Frames, given innermost first, without bcd's own innermost ones."""
+        for index, frame in enumerate(frames):
+            code = self.code_of(frame)
+            if code is None or not code.file.startswith(self.own_folder):
+                return frames[index:]
+        return []
 
     def of_object(self, frame_object: int) -> int:
         """The interpreter frame of a frame object."""
@@ -259,24 +266,21 @@ class Stacks:
         """The thread's id as ``threading`` knows it."""
         return self._memory.word(state + self._layout.ident)
 
-    def stack(self, state: int, *, trim: bool, variables: bool = True) -> list[Frame]:
+    def stack(self, state: int, *, trim: bool) -> list[Frame]:
         """The frames of a thread, innermost last.
 
         Args:
             state: The thread's state.
             trim: Leave out bcd's own innermost frames: the thread is tracing itself.
-            variables: Whether the variables are read.
         """
         addresses: list[int] = []
         try:
-            for frame in self._frames.walk(self.current_frame(state)):
-                code = self._frames.code_of(frame)
-                own = code is not None and code.file.startswith(self._frames.own_folder)
-                if not (trim and own and not addresses):
-                    addresses.append(frame)
+            addresses.extend(self._frames.walk(self.current_frame(state)))
         except FAULTS as fault:
             self._target.remarks.note(f"stack of thread {self.native_id(state)}: {fault}")
-        return self.read_all(addresses, f"thread {self.native_id(state)}", variables=variables)
+        if trim:
+            addresses = self._frames.without_own(addresses)
+        return self.read_all(addresses, f"thread {self.native_id(state)}")
 
     def read_all(self, addresses: list[int], what: str, *, variables: bool = True) -> list[Frame]:
         """Read frames, given innermost first, into a list innermost last; the middle is cut."""

@@ -212,18 +212,8 @@ class Tasks:
             for frame in self._frames.walk(self._stacks.current_frame(state)):
                 found.append(frame)
                 if frame == start:
-                    return self._without_own(found)
+                    return self._frames.without_own(found) or found[-1:]
         return []
-
-    def _without_own(self, frames: list[int]) -> list[int]:
-        """Leave out bcd's own innermost frames."""
-        kept = list(frames)
-        while len(kept) > 1:
-            code = self._frames.code_of(kept[0])
-            if code is None or not code.file.startswith(self._frames.own_folder):
-                break
-            kept.pop(0)
-        return kept
 
     def _chain(self, awaitable: int) -> list[int]:
         """Frames of suspended coroutines and generators, outermost first, by what each awaits."""

@@ -264,10 +264,11 @@ class Renderer:
             return CUT
         return None
 
-    def _join(self, parts: list[str], shown: int, size: int) -> str:
-        if size > shown:
+    def _join(self, parts: list[str], size: int) -> str:
+        left_out = size - len(parts)
+        if left_out > 0:
             self._cut = True
-            parts.append(f"{CUT} {size - shown:,} more")
+            parts.append(f"{CUT} {left_out:,} more")
         return ", ".join(parts)
 
     def _list(self, address: int, _info: TypeInfo, depth: int) -> str:
@@ -298,7 +299,7 @@ class Renderer:
         self._path.append(address)
         parts = [self._guarded(item, depth - 1) for item in items]
         self._path.pop()
-        return self._join(parts, len(parts), size)
+        return self._join(parts, size)
 
     def _dict(self, address: int, _info: TypeInfo, depth: int) -> str:
         size = self._objects.dict_size(address)
@@ -314,7 +315,7 @@ class Renderer:
                 break
             parts.append(self._entry(key, value, depth - 1))
         self._path.pop()
-        return f"{{{self._join(parts, len(parts), size)}}}"
+        return f"{{{self._join(parts, size)}}}"
 
     def _entry(self, key: int, value: int, depth: int) -> str:
         try:
@@ -417,7 +418,7 @@ class Renderer:
                 break
             parts.append(f"{name}={self._attribute(name, value, depth - 1)}")
         self._path.pop()
-        return self._join(parts, len(parts), size)
+        return self._join(parts, size)
 
     def _attribute(self, name: str, address: int, depth: int) -> str:
         try:
