@@ -8,6 +8,8 @@ The public names are loaded when they are first used, so that ``import bcd`` cos
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # `typing` takes 8 ms to import, and every trace imports this module
 if TYPE_CHECKING:
     from bcd.config import GlobalConfig as GlobalConfig
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from bcd.engine import trace as trace
     from bcd.errors import BcdError as BcdError
     from bcd.errors import ConfigError as ConfigError
+    from bcd.errors import SignalError as SignalError
     from bcd.errors import SnapshotError as SnapshotError
     from bcd.errors import TraceError as TraceError
     from bcd.recover import recover as recover
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from bcd.tracer import MemoryTracer as MemoryTracer
     from bcd.tracer import TraceOptions as TraceOptions
     from bcd.tracer import Tracer as Tracer
+    from bcd.tracer import TracerSig as TracerSig
     from bcd.tracers.python import PythonTracer as PythonTracer
 
 __version__ = "0.1.0"
@@ -39,6 +43,7 @@ _HOME = {
     "trace": "bcd.engine",
     "BcdError": "bcd.errors",
     "ConfigError": "bcd.errors",
+    "SignalError": "bcd.errors",
     "SnapshotError": "bcd.errors",
     "TraceError": "bcd.errors",
     "recover": "bcd.recover",
@@ -49,6 +54,7 @@ _HOME = {
     "MemoryTracer": "bcd.tracer",
     "TraceOptions": "bcd.tracer",
     "Tracer": "bcd.tracer",
+    "TracerSig": "bcd.tracer",
     "PythonTracer": "bcd.tracers.python",
 }
 
@@ -69,3 +75,15 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(type(sys)):  # type: ignore[misc]  # the type of modules
+    """Keeps the public names: importing ``bcd.recover`` would put the module in its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _HOME and isinstance(value, type(sys)):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

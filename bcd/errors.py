@@ -12,7 +12,9 @@
     │   ├── ExecutionTimeout   the tracer ran too long and was killed
     │   ├── ExitError          the tracer ended with a non-zero status or by a signal
     │   ├── KillError          the tracer ran too long and could not be killed
-    │   └── FinalizeError      the tracer object itself failed to make its command
+    │   ├── FinalizeError      the tracer object itself failed to make its command
+    │   └── PutError           the snapshot was made, and could not be uploaded
+    ├── SignalError            a signal that was traced, as an error
     ├── SnapshotError          a snapshot that cannot be read
     │   ├── SnapshotNotFound
     │   ├── SnapshotCorrupt
@@ -69,6 +71,16 @@ class KillError(TraceError):
 
 class FinalizeError(TraceError):
     """The tracer object raised while it made its command; ``__cause__`` is what it raised."""
+
+
+class PutError(TraceError):
+    """The snapshot was made and could not be uploaded; it is still where the tracer left it."""
+
+
+class SignalError(BcdError):
+    """A signal that was traced; its text is ``strsignal`` in lower case (rule 27)."""
+
+    __module__ = "bcd"  # its classifier is "bcd.SignalError", as in Go
 
 
 class SnapshotError(BcdError):

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
+    from queue import Queue
 
 __all__ = [
     "Command",
@@ -23,8 +24,11 @@ __all__ = [
     "Memory",
     "MemoryTracer",
     "Output",
+    "PutTracer",
+    "TaskTracer",
     "TraceOptions",
     "Tracer",
+    "TracerSig",
 ]
 
 Input: TypeAlias = "int | bytes | IO[bytes] | None"
@@ -187,3 +191,40 @@ class MemoryTracer(Tracer, Protocol):
             error: The error that is traced, for the hint where to find it.
             started: ``time.monotonic()`` when ``trace`` was called, in seconds.
         """
+
+
+class TaskTracer(Tracer, Protocol):
+    """A tracer that can be told which asyncio task is the cause of a trace."""
+
+    def add_caller_task(self, task: int, options: list[str] | None = None) -> list[str] | None:
+        """Mark a task, by its ``id()``, as the one that called ``trace``."""
+
+
+class PutTracer(Tracer, Protocol):
+    """A tracer whose snapshots can be uploaded."""
+
+    def put_on_trace(self) -> bool:
+        """Whether each trace that succeeds is to be followed by :meth:`put`."""
+
+    def put(self, snapshot: str) -> None:
+        """Upload the snapshot at a path, which the tracer program printed.
+
+        Raises:
+            PutError: It was not accepted; nothing was removed.
+        """
+
+
+class TracerSig(Tracer, Protocol):
+    """A tracer that can be registered for signals; these methods need no locks (rule 30)."""
+
+    def set_sigset(self, *sigs: int) -> None:
+        """Replace the signals for which ``register`` runs the tracer."""
+
+    def sigset(self) -> list[int]:
+        """A copy of those signals, in their order (rule 4)."""
+
+    def set_sigchan(self, chan: Queue[int] | None) -> None:
+        """Set the queue through which the numbers of signals arrive; ``register`` does."""
+
+    def sigchan(self) -> Queue[int] | None:
+        """The queue through which the numbers of signals arrive, None before ``register``."""

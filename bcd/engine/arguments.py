@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from _thread import get_native_id
 from typing import TYPE_CHECKING
 
 from bcd.config import seconds
@@ -36,10 +35,18 @@ def timeout_of(tracer: Tracer, options: TraceOptions) -> float:
     return timeout if timeout > 0 else math.inf
 
 
-def with_extras(tracer: Tracer, error: BaseException | None, options: TraceOptions) -> list[str]:
+def with_extras(
+    tracer: Tracer, error: BaseException | None, options: TraceOptions, thread: int
+) -> list[str]:
     """Extend the base options by what this trace adds, in the order of rule 7.
 
-    The base is read once and never written (rule 5); the thread is the calling one (rule 8).
+    The base is read once and never written (rule 5).
+
+    Args:
+        tracer: Whose options they are.
+        error: What went wrong, if anything.
+        options: What the trace is to do.
+        thread: Native id of the thread in trouble (rule 8).
 
     Returns:
         The options.
@@ -49,9 +56,9 @@ def with_extras(tracer: Tracer, error: BaseException | None, options: TraceOptio
     """
     extended = tracer.options()
     if options.caller_only:
-        extended = _list(tracer.add_thread_filter(get_native_id(), extended))
+        extended = _list(tracer.add_thread_filter(thread, extended))
     if options.faulted:
-        extended = _list(tracer.add_faulted_thread(get_native_id(), extended))
+        extended = _list(tracer.add_faulted_thread(thread, extended))
     if error is not None:
         extended = _list(tracer.add_kv("error", error_text(error), extended))
         if options.err_classification:

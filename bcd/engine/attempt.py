@@ -85,13 +85,21 @@ class Attempt:
         self._timeout = math.inf
         self._name = ""
 
-    def begin(self, options: TraceOptions | None, attributes: Attributes, *, wait: bool) -> None:
+    def begin(
+        self,
+        options: TraceOptions | None,
+        attributes: Attributes,
+        *,
+        wait: bool,
+        thread: int | None = None,
+    ) -> None:
         """Win the slot and start the tracer; the program can go on then.
 
         Args:
             options: What to do; None takes the tracer's defaults.
             attributes: As for ``trace``.
             wait: Whether to wait for the slot.
+            thread: As for ``trace``.
 
         Raises:
             TraceError: There will be no snapshot.
@@ -101,7 +109,8 @@ class Attempt:
             given = self._tracer.default_trace_options() if options is None else options
             self._timeout = timeout_of(self._tracer, given)
             self._ends_at = self.started + self._timeout
-            arguments = with_extras(self._tracer, self._error, given)
+            faulted = _thread.get_native_id() if thread is None else thread
+            arguments = with_extras(self._tracer, self._error, given, faulted)
         slot = self._win_slot(wait=wait)
         with _Guard(self._tracer):
             added = attributes() if callable(attributes) else attributes

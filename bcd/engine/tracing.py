@@ -32,6 +32,7 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
     wait: bool = True,
     detach: bool = False,
     attributes: Attributes = None,
+    thread: int | None = None,
 ) -> TraceResult:
     """Run a tracer on this process.
 
@@ -48,6 +49,7 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
         attributes: Key-values to add after the classifications. A callable is called once the
             slot was won, so this is where costly ones are made; if it returns None the trace is
             dropped, which costs no rate limit.
+        thread: Native id of the thread in trouble; None means the calling one (rule 8).
 
     Returns:
         What came of it.
@@ -62,7 +64,7 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
         return TraceResult(error=busy(), duration=passed, held=passed)
     attempt = Attempt(tracer, error, started)
     try:
-        attempt.begin(options, attributes, wait=wait)
+        attempt.begin(options, attributes, wait=wait, thread=thread)
         if not detach:
             return attempt.conclude()
         if _detach(attempt):

@@ -19,7 +19,7 @@ from bcd.integrations._complaints import complain
 from bcd.integrations._duplicates import already_seen
 from bcd.integrations._expected import Ignore, Ignored, is_expected
 from bcd.integrations._suppressed import suppressed
-from bcd.integrations._waiting import hurried, in_thread, on_behalf
+from bcd.integrations._waiting import hurried, in_thread
 from bcd.tracers import default_tracer
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class TraceFunction(Protocol):
         wait: bool = True,
         detach: bool = False,
         attributes: Callable[[], Mapping[str, str] | None] | None = None,
+        thread: int | None = None,
     ) -> TraceResult:
         """Run the tracer, if it may run now."""
 
@@ -131,7 +132,13 @@ class Capture:
     def _chosen_tracer(self) -> Tracer:
         return default_tracer() if self._tracer is None else self._tracer
 
-    def _run(self, tracer: Tracer, error: BaseException, occasion: Occasion) -> None:
+    def _run(
+        self,
+        tracer: Tracer,
+        error: BaseException,
+        occasion: Occasion,
+        thread: int | None = None,
+    ) -> None:
         if not is_open():  # what most errors of a storm find, so it is asked first
             suppressed.add(type_name(error))
             return
@@ -144,6 +151,7 @@ class Capture:
             wait=False,
             detach=detached,
             attributes=gathering,
+            thread=thread,
         )
         if isinstance(result.error, Busy):
             suppressed.add(type_name(error))
@@ -156,17 +164,19 @@ class Capture:
         if self._thread_of == os.getpid():
             suppressed.add(type_name(error))
             return
-        tracer = on_behalf(tracer, threading.get_native_id())
+        thread = threading.get_native_id()
         self._thread_of = os.getpid()
         try:
-            await in_thread(lambda: self._run_alone(tracer, error, occasion))
+            await in_thread(lambda: self._run_alone(tracer, error, occasion, thread))
         except BaseException:  # no thread could be started
             self._thread_of = None
             raise
 
-    def _run_alone(self, tracer: Tracer, error: BaseException, occasion: Occasion) -> None:
+    def _run_alone(
+        self, tracer: Tracer, error: BaseException, occasion: Occasion, thread: int
+    ) -> None:
         try:
-            self._run(tracer, error, occasion)
+            self._run(tracer, error, occasion, thread)
         except Exception as problem:  # noqa: BLE001 - nobody would see it in this thread
             complain(f"{self._integration}: an error could not be traced", problem)
         finally:

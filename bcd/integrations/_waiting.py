@@ -10,7 +10,7 @@ import _thread
 import contextlib
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["LONGEST_WAIT", "hurried", "in_thread", "on_behalf"]
+__all__ = ["LONGEST_WAIT", "hurried", "in_thread"]
 
 LONGEST_WAIT = 10.0
 """Seconds that a request is held for a tracer that cannot work on a frozen copy."""
@@ -57,42 +57,6 @@ async def in_thread(work: Callable[[], None]) -> None:
     _thread.start_new_thread(run, ())  # unlike Thread.start it does not wait for the thread
     with contextlib.suppress(asyncio.CancelledError):
         await done
-
-
-def on_behalf(tracer: Tracer, tid: int) -> Tracer:
-    """The tracer as it has to be called from another thread than the one in trouble.
-
-    Args:
-        tracer: Any tracer.
-        tid: Native id of the thread in trouble; it stands in for the calling one.
-    """
-    return cast("Tracer", _OnBehalf(tracer, tid))
-
-
-class _OnBehalf:
-    def __init__(self, tracer: Tracer, tid: int) -> None:
-        self._tracer = tracer
-        self._tid = tid
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._tracer, name)
-
-    def __str__(self) -> str:
-        return str(self._tracer)
-
-    def add_thread_filter(
-        self,
-        tid: int,  # noqa: ARG002 - it is the calling thread's
-        options: list[str] | None = None,
-    ) -> list[str] | None:
-        return self._tracer.add_thread_filter(self._tid, options)
-
-    def add_faulted_thread(
-        self,
-        tid: int,  # noqa: ARG002 - it is the calling thread's
-        options: list[str] | None = None,
-    ) -> list[str] | None:
-        return self._tracer.add_faulted_thread(self._tid, options)
 
 
 def _settle(done: asyncio.Future[None]) -> None:

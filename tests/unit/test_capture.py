@@ -54,6 +54,7 @@ class FakeTrace:
         wait: bool = True,
         detach: bool = False,
         attributes: Callable[[], Mapping[str, str] | None] | None = None,
+        thread: int | None = None,
     ) -> TraceResult:
         """Note the call, and answer as told."""
         if self.busy:
@@ -73,6 +74,7 @@ class FakeTrace:
                 "wait": wait,
                 "detach": detach,
                 "thread": threading.get_native_id(),
+                "faulted": thread,
             }
         )
         return self.outcome
@@ -90,16 +92,10 @@ class FakeLiveTracer:
 
     def __init__(self, timeout: float | timedelta = 0.0) -> None:
         self.timeout = timeout
-        self.faulted: list[int] = []
 
     def default_trace_options(self) -> TraceOptions:
         """What a trace does that is told nothing."""
         return TraceOptions(faulted=True, timeout=self.timeout)
-
-    def add_faulted_thread(self, tid: int, options: list[str] | None = None) -> list[str]:
-        """Keep the thread."""
-        self.faulted.append(tid)
-        return [*(options or []), str(tid)]
 
 
 @dataclass
@@ -662,8 +658,7 @@ class TestInLoop:
         """The thread of the error is in trouble, not the one that runs the trace."""
         hook = capture(trace, cast("Tracer", live))
         asyncio.run(hook.take_in_loop(ValueError(), FakeOccasion()))
-        trace.calls[0]["tracer"].add_faulted_thread(1, [])
-        assert live.faulted == [threading.get_native_id()]
+        assert trace.calls[0]["faulted"] == threading.get_native_id()
 
     def test_returns_at_once_when_cancelled(
         self, trace: FakeTrace, live: FakeLiveTracer, release: threading.Event

@@ -215,6 +215,14 @@ def test_the_thread_is_the_one_that_calls() -> None:
     assert seen[0][0] != threading.get_native_id()
 
 
+def test_another_thread_can_be_named_as_the_one_in_trouble() -> None:
+    """Whoever traces on behalf of another thread says which (rules 8 and 27)."""
+    options = TraceOptions(faulted=True, caller_only=True)
+    result = trace(FakeTracer(), options=options, thread=12345)
+
+    assert options_of(result) == ["--thread", "12345", "--fault-thread", "12345"]
+
+
 def test_the_defaults_hold_where_no_options_are_given() -> None:
     """Edits of the shared defaults persist, and given options replace them all (rules 4, 8)."""
     tracer = FakeTracer()

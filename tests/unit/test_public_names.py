@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,13 @@ NAMES = {
     "Memory",
     "MemoryTracer",
     "PythonTracer",
+    "SignalError",
     "SnapshotError",
     "TraceError",
     "TraceOptions",
     "TraceResult",
     "Tracer",
+    "TracerSig",
     "__version__",
     "flush",
     "recover",
@@ -64,6 +68,12 @@ def test_name_is_that_of_its_module(name: str) -> None:
     """A name is the very object of the module where a type checker finds it."""
     home = names_for_type_checkers()[name]
     assert getattr(bcd, name) is getattr(importlib.import_module(home), name)
+
+
+def test_a_name_survives_the_import_of_a_module_of_that_name() -> None:
+    """``bcd.recover`` is what users call, also after something imported its module."""
+    script = "import bcd.recover, bcd; assert isinstance(bcd.recover, type), bcd.recover"
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_type_checkers_see_no_other_names() -> None:
