@@ -14,15 +14,14 @@ from bcd.errors import ConfigError, FinalizeError
 from bcd.folder import snapshot_folder
 from bcd.snapshot.limits import problem_with
 from bcd.tracer import Command, TraceOptions
-from bcd.tracers._log import StderrLog
-from bcd.tracers._options import OptionList
+from bcd.tracers._base import TracerBase
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from bcd.tracer import Log, LogPriority, Memory
+    from bcd.tracer import Memory
 
 __all__ = ["PythonTracer"]
 
@@ -31,7 +30,7 @@ _MEMORY, _RELEASE = 3, 4  # descriptor numbers in the tracer
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(__file__)), "ptrace", "__main__.py")  # noqa: PTH118, PTH120 - pathlib costs milliseconds to import
 
 
-class PythonTracer(OptionList):
+class PythonTracer(TracerBase):
     """Writes a snapshot of this process: exception, threads and tasks with their variables.
 
     The constructor loads what a trace needs, so that the first error is not slow. It does not
@@ -65,7 +64,10 @@ class PythonTracer(OptionList):
         reveal: Sequence[str] = (),
         timeout: float | timedelta = 30.0,
     ) -> None:
-        super().__init__()
+        seconds = _checked_seconds(timeout)
+        super().__init__(
+            defaults=TraceOptions(faulted=True, err_classification=True, timeout=seconds)
+        )
         self._folder = snapshot_folder(folder)
         self._python = python or sys.executable
         self._program = os.fsdecode(program or _PROGRAM)
@@ -75,34 +77,11 @@ class PythonTracer(OptionList):
             "reveal": _checked_names("reveal", reveal),
         }
         self._executable = _executable()
-        self._defaults = TraceOptions(
-            faulted=True, err_classification=True, timeout=_checked_seconds(timeout)
-        )
-        self._log: Log = StderrLog()
-
-    def __str__(self) -> str:
-        return "PythonTracer"
 
     @property
     def folder(self) -> str:
         """Absolute path of the folder that the snapshots go to."""
         return self._folder
-
-    def default_trace_options(self) -> TraceOptions:
-        """The options of a trace that is given none: the one shared object, edits persist."""
-        return self._defaults
-
-    def set_logger(self, log: Log) -> None:
-        """Send the messages of this tracer to another log."""
-        self._log = log
-
-    def logf(self, level: LogPriority, format: str, *args: object) -> None:  # noqa: A002 - Go's word
-        """Log ``format % args`` if the log takes that level."""
-        self._log.logf(level, format, *args)
-
-    def set_log_level(self, level: LogPriority) -> None:
-        """Set the mask of the levels that are emitted; all others are ignored."""
-        self._log.set_log_level(level)
 
     def finalize(self, options: list[str]) -> Command:
         """Make the command that attaches to this process, for lack of a frozen copy."""

@@ -365,12 +365,16 @@ class TestLog:
             assert bool(capsys.readouterr().err) == bool(mask & level)
 
     def test_another_log_gets_everything(self) -> None:
-        """A custom log is asked every time and told the mask."""
+        """A custom log is asked every time and told the mask (rule 32)."""
         tracer, log = PythonTracer(), FakeLog()
         tracer.set_logger(log)
-        tracer.set_log_level(LogPriority.ERROR)
+        tracer.set_log_level(LogPriority.WARNING)
         tracer.logf(LogPriority.DEBUG, "%s", 1)
-        assert log.calls == [(LogPriority.ERROR,), (LogPriority.DEBUG, "%s", 1)]
+        assert log.calls == [
+            (LogPriority.ERROR,),
+            (LogPriority.WARNING,),
+            (LogPriority.DEBUG, "%s", 1),
+        ]
 
     @pytest.mark.parametrize("stderr", [None, "closed"])
     def test_a_lost_stderr_harms_nobody(
