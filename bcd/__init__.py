@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bcd.tracer import TraceOptions as TraceOptions
     from bcd.tracer import Tracer as Tracer
     from bcd.tracer import TracerSig as TracerSig
+    from bcd.tracers._log import LoggingLog as LoggingLog
+    from bcd.tracers.backtrace import BTTracer as BTTracer
     from bcd.tracers.python import PythonTracer as PythonTracer
 
 __version__ = "0.1.0"
@@ -55,6 +57,8 @@ _HOME = {
     "TraceOptions": "bcd.tracer",
     "Tracer": "bcd.tracer",
     "TracerSig": "bcd.tracer",
+    "LoggingLog": "bcd.tracers._log",
+    "BTTracer": "bcd.tracers.backtrace",
     "PythonTracer": "bcd.tracers.python",
 }
 

@@ -206,8 +206,12 @@ class PutTracer(Tracer, Protocol):
     def put_on_trace(self) -> bool:
         """Whether each trace that succeeds is to be followed by :meth:`put`."""
 
-    def put(self, snapshot: str) -> None:
+    def put(self, snapshot: str, timeout: float | None = None) -> None:
         """Upload the snapshot at a path, which the tracer program printed.
+
+        Args:
+            snapshot: The path.
+            timeout: Seconds that it may take at most; None leaves that to the tracer.
 
         Raises:
             PutError: It was not accepted; nothing was removed.

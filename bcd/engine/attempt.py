@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bcd.config import current_config
 from bcd.engine.arguments import timeout_of, with_attributes, with_extras
+from bcd.engine.putting import put_printed
 from bcd.engine.result import TraceResult
 from bcd.engine.wording import error_text, type_name
 from bcd.errors import (
@@ -70,6 +71,7 @@ class Attempt:
     # Already there for ``finish`` when an interrupt ends the constructor.
     _slot: Slot | None = None
     _memory: FrozenMemory | None = None
+    _command: Command | None = None
     _running: Running | None = None
 
     def __init__(self, tracer: Tracer, error: BaseException | None, started: float) -> None:
@@ -159,6 +161,7 @@ class Attempt:
 
     def _launch(self, command: Command, *, on_memory: bool) -> Running:
         held = self._memory is not None and self._memory.mode != "frozen"
+        self._command = command
         self._name = os.fsdecode(command.argv[0]) if command.argv else ""
         self._running = start(command, more_input=on_memory, releasable=held)
         return self._running
@@ -169,10 +172,10 @@ class Attempt:
             self._slot.hand_over()
 
     def conclude(self, latest: float = math.inf, *, may_raise: bool = True) -> TraceResult:
-        """Wait for the tracer and finish.
+        """Wait for the tracer, finish, and let the snapshot be uploaded if that is wanted.
 
         Args:
-            latest: Moment of ``time.monotonic()`` after which it is not waited for even if the
+            latest: Moment of ``time.monotonic()`` after which neither is waited for even if the
                 time-out is later.
             may_raise: Whether there is a caller to raise to.
 
@@ -184,10 +187,14 @@ class Attempt:
                 wants that raised (rule 22).
         """
         assert self._running is not None  # noqa: S101 - begin() came first
+        assert self._command is not None  # noqa: S101 - likewise
+        ends_at = min(latest, self._ends_at)
         try:
-            failure = self._outcome(self._running, min(latest, self._ends_at))
+            failure = self._outcome(self._running, ends_at)
         finally:
             self.finish()
+        if failure is None:  # nobody waits for the slot meanwhile
+            failure = put_printed(self._tracer, self._command, self._running.stdout, ends_at)
         if failure is not None:
             self.log(failure)
         if isinstance(failure, KillError):

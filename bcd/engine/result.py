@@ -15,9 +15,14 @@ __all__ = ["TraceResult"]
 class TraceResult:
     """What came of one trace.
 
+    Where the tracer uploads its snapshots (``put_on_trace``), a trace that succeeded goes on
+    with that, the slot given up and the rate limit running, within what is left of its own
+    time-out. If it fails, ``error`` is a :class:`bcd.errors.PutError`; the snapshot is then
+    where ``stdout`` says.
+
     Attributes:
-        error: Why there is no snapshot; None when the tracer succeeded, when it goes on by
-            itself (``detach``), and when the trace was dropped.
+        error: Why there is no snapshot, or why it was not uploaded; None when all succeeded,
+            when the tracer goes on by itself (``detach``), and when the trace was dropped.
         stdout: The first 64 KiB of the tracer's output, where its command left it to us and
             somebody waited for it; bcd's own tracer prints the path of the snapshot.
         stderr: The same of its error output.

@@ -115,7 +115,9 @@ def _failed(attempt: Attempt, failure: Exception) -> TraceResult:
 
 
 def _detach(attempt: Attempt) -> bool:
-    """Let a thread of its own conclude; only one lives at a time, as there is only one slot.
+    """Let a thread of its own conclude.
+
+    Only one of them waits for a tracer, as there is only one slot; others may upload.
 
     Returns:
         False when no thread can be started: their number is limited, or the interpreter ends.

@@ -27,6 +27,7 @@ MAY_USE = {
     "integrations/flask.py": {"flask", "werkzeug"},
     "integrations/starlette.py": {"starlette"},
     "report": {"rich"},
+    "tracers/_put.py": {"httpx"},
 }
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 

@@ -57,7 +57,9 @@ def test_bcd_alone() -> None:
     assert loaded_by("import bcd") <= {"bcd", "__future__"}
 
 
-@pytest.mark.parametrize("name", ["trace", "recover", "PythonTracer", "GlobalConfig", "Tracer"])
+@pytest.mark.parametrize(
+    "name", ["trace", "recover", "PythonTracer", "BTTracer", "GlobalConfig", "Tracer"]
+)
 def test_names_without_any_package(name: str) -> None:
     """The core works where no package is installed, and loads nothing heavy."""
     loaded = loaded_by(f"import bcd; bcd.{name}")

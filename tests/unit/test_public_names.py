@@ -14,12 +14,14 @@ import pytest
 import bcd
 
 NAMES = {
+    "BTTracer",
     "BcdError",
     "Command",
     "ConfigError",
     "GlobalConfig",
     "Log",
     "LogPriority",
+    "LoggingLog",
     "Memory",
     "MemoryTracer",
     "PythonTracer",
