@@ -93,13 +93,15 @@ def _is_token(token: object) -> bool:
 def _address(endpoint: object) -> tuple[str, str]:
     """Split an endpoint into what may be shown and the path of the upload."""
     if not isinstance(endpoint, str):
-        raise ConfigError(f"endpoint is {endpoint!r}; accepted is the address of a server, a str")
+        kind = type(endpoint).__name__
+        raise ConfigError(f"endpoint is of type {kind}; accepted is the address of a server, a str")
     try:
         parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
         host, port = parts.hostname, parts.port
+        usable = parts.scheme in ("http", "https") and not parts.netloc.endswith(":")
     except ValueError:  # a port that is none, half an IPv6 address
         host = port = None
-    if not host or parts.scheme not in ("http", "https") or not _is_plain(endpoint):
+    if not host or not usable or not _is_plain(endpoint):
         raise ConfigError(
             f"endpoint {_harmless(endpoint)!r} is no address of a server; accepted is one like "
             "'https://yourcompany.sp.backtrace.io:6098'"
@@ -147,14 +149,14 @@ def put_file(to: Destination, path: str, timeout: float | None = None) -> str | 
 def _opened(path: str) -> BinaryIO:
     """Open a regular file that holds something; waits for none."""
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115 - a descriptor; the caller closes it
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise PutError(f"{path!r} was not uploaded, for it cannot be read: {reason}") from error
-    found = os.fstat(file.fileno())
+    found = os.fstat(number)
     if stat.S_ISREG(found.st_mode) and found.st_size:
-        return file
-    file.close()
+        return os.fdopen(number, "rb")
+    os.close(number)
     fault = "is empty" if stat.S_ISREG(found.st_mode) else "is no regular file"
     raise PutError(f"{path!r} was not uploaded, for it {fault}")
 
