@@ -147,10 +147,11 @@ def _take(memory: FrozenMemory, seconds: float, limit: int) -> None:
     try:
         memory.take_own()
     except OSError as error:
+        otherwise = "mount /proc and allow the process to open /proc/self/mem"
         raise FreezeError(
             f"the memory of this process could not be had: {refusal}, and its own memory file "
-            f"could not be opened ({_said(error)}); mount /proc and allow the process to open "
-            "/proc/self/mem, or use another tracer"
+            f"could not be opened ({_said(error)}); {_linux.remedy(error, otherwise)}, "
+            "or use another tracer"
         ) from error
 
 

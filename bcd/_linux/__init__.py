@@ -17,6 +17,7 @@ The package can be imported anywhere; :func:`unavailable` says whether it can be
 
 from bcd._linux.descriptors import close, closing, pipe, poll, read, set_nonblocking, write
 from bcd._linux.libc import in_one_call, unavailable
+from bcd._linux.limits import remedy
 from bcd._linux.process import (
     child_cell,
     child_id,
@@ -45,6 +46,7 @@ __all__ = [
     "poll",
     "read",
     "reaping",
+    "remedy",
     "resident_bytes",
     "set_nonblocking",
     "spawn",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,14 +64,16 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
     if not wait and not GATE.is_open():
         passed = time.monotonic() - started
         return TraceResult(error=busy(), duration=passed, held=passed)
-    attempt = Attempt(tracer, error, started)
+    try:
+        attempt = Attempt(tracer, error, started)
+    except Exception as failure:  # noqa: BLE001 - there is no memory even for this
+        return TraceResult(error=_told(failure))
     try:
         attempt.begin(options, attributes, wait=wait, thread=thread)
-        if not detach:
-            return attempt.conclude()
-        if _detach(attempt):
+        if detach and _detach(attempt):
             return attempt.result()
-        return attempt.conclude(latest=time.monotonic() + _INLINE_SECONDS)
+        latest = time.monotonic() + _INLINE_SECONDS if detach else math.inf
+        return attempt.conclude(latest)
     except Dropped:
         return attempt.result(dropped=True)
     except KillError:
@@ -78,7 +82,8 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
         return _failed(attempt, failure)
     finally:
         if not attempt.adopted:
-            attempt.finish()
+            with suppress(Exception):  # its finalizer tries once more
+                attempt.finish()
 
 
 def is_open() -> bool:
@@ -108,10 +113,17 @@ os.register_at_fork(after_in_child=_under_way.clear)  # they are the parent's (r
 
 
 def _failed(attempt: Attempt, failure: Exception) -> TraceResult:
-    if not isinstance(failure, TraceError):
-        failure = TraceError(f"bcd itself failed, please report it: {failure!r}")
-    attempt.log(failure)
-    return attempt.result(failure)
+    told = _told(failure)
+    attempt.log(told)
+    return attempt.result(told)
+
+
+def _told(failure: Exception) -> TraceError:
+    if isinstance(failure, TraceError):
+        return failure
+    if isinstance(failure, MemoryError):
+        return TraceError("the program is out of memory, so the trace was given up")
+    return TraceError(f"bcd itself failed, please report it: {failure!r}")
 
 
 def _detach(attempt: Attempt) -> bool:

@@ -318,9 +318,7 @@ def _refusal(command: Program, error: Exception) -> str:
     path = os.fsdecode(command.argv[0]) if command.argv else ""
     missing = _linux.unavailable() if isinstance(error, AttributeError) else None
     reason = missing or getattr(error, "strerror", None) or repr(error)
+    advice = _linux.remedy(error, "check that it is there and that this user may execute it")
     culprit = getattr(error, "filename", None)
     where = f" ({culprit})" if culprit not in (None, path) else ""
-    return (
-        f"the tracer {path!r} could not be started: {reason}{where}; "
-        "check that it is there and that this user may execute it"
-    )
+    return f"the tracer {path!r} could not be started: {reason}{where}; {advice}"

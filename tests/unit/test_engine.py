@@ -16,7 +16,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -1093,6 +1093,26 @@ def test_a_fault_of_bcd_itself_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert type(result.error) is TraceError
     assert "please report it" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("place", "times"),
+    [("__init__", 1), ("begin", 1), ("conclude", 1), ("result", 1), ("finish", 1), ("finish", 2)],
+)
+def test_out_of_memory_is_an_error(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> None:
+    """Wherever the memory ends, the program is not told by an exception."""
+    genuine = getattr(attempt.Attempt, place)
+    failures = [MemoryError()] * times
+
+    def run_out(self: attempt.Attempt, *arguments: Any, **named: Any) -> object:
+        if failures:
+            raise failures.pop()
+        return genuine(self, *arguments, **named)
+
+    monkeypatch.setattr(attempt.Attempt, place, run_out)
+    result = trace(FakeTracer("exit 0"))
+
+    assert "the program is out of memory" in str(result.error)
 
 
 RELEASING = {"open", "close", "read", "write", "pipe", "pipe2", "waitid", "waitpid", "poll"}

@@ -1,0 +1,66 @@
+"""What a trace must not leave behind: descriptors, processes, zombies, threads and the slot."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bcd.engine.attempt import GATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Inventory", "inventory", "nothing_left"]
+
+_PATIENCE = 20.0  # seconds in which reapers and killed processes have to be gone
+
+
+class Inventory(NamedTuple):
+    """What a process has.
+
+    Attributes:
+        descriptors: Number → what is open under it.
+        processes: The children of all its threads, copies of itself and zombies among them.
+        threads: How many there are, those included that Python does not know.
+        queue: How many have the tracers' slot or wait for it.
+    """
+
+    descriptors: dict[int, str]
+    processes: list[int]
+    threads: int
+    queue: int
+
+
+def inventory() -> Inventory:
+    """Take stock of this process."""
+    processes: list[int] = []
+    tasks = list(Path("/proc/self/task").iterdir())
+    for task in tasks:
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            processes += map(int, (task / "children").read_text(encoding="ascii").split())
+    return Inventory(_descriptors(), sorted(processes), len(tasks), len(GATE.queue))
+
+
+def _descriptors() -> dict[int, str]:
+    found: dict[int, str] = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that lists them
+            found[int(link.name)] = str(link.readlink())
+    return found
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Let a block leave nothing: what has ended may take a moment to go, but not for ever.
+
+    Raises:
+        AssertionError: Something is left.
+    """
+    before = inventory()
+    yield
+    ends = time.monotonic() + _PATIENCE
+    while (after := inventory()) != before and time.monotonic() < ends:
+        time.sleep(0.005)
+    assert after == before
