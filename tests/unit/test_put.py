@@ -19,6 +19,7 @@ import pytest
 
 import bcd
 from bcd.errors import ConfigError, PutError
+from bcd.tracers._put import _Upload
 from bcd.tracers.backtrace import BTTracer
 from tests.upload_server import ACCEPTED, Conversation, UploadServer, answer
 
@@ -415,12 +416,26 @@ SLOW = [
 ]
 
 
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when the thread of an upload has ended."""
+    event, work = threading.Event(), _Upload._work
+
+    def watched(self: _Upload) -> None:
+        work(self)
+        event.set()
+
+    monkeypatch.setattr(_Upload, "_work", watched)
+    return event
+
+
 @pytest.mark.parametrize("behave", SLOW, ids=lambda behave: behave.__name__)
 def test_slow_servers(
     tracer: BTTracer,
     server: UploadServer,
     large: Path,
     behave: Callable[[Conversation], None],
+    ended: threading.Event,
 ) -> None:
     """The whole upload is bounded, however often the server moves; the file stays."""
     server.behave = behave
@@ -428,6 +443,7 @@ def test_slow_servers(
     before = time.monotonic()
     assert failed_put(tracer, large).endswith(": no answer within 0.3 s")
     assert time.monotonic() - before < 10
+    assert ended.wait(10)  # its thread too, while the server goes on
 
 
 def test_the_callers_time_counts_where_it_is_less(
@@ -461,6 +477,18 @@ def test_the_search_for_the_address_is_bounded_too(
         answered.set()
 
 
+def test_an_upload_that_ends_without_a_word_is_none(
+    tracer: BTTracer, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends its thread, acceptance has to be said."""
+
+    def ends(_: _Upload) -> str | None:
+        raise SystemExit
+
+    monkeypatch.setattr(_Upload, "_post", ends)
+    assert failed_put(tracer, snapshot).endswith("it did not come to an end")
+
+
 def test_without_threads_it_is_uploaded_all_the_same(
     tracer: BTTracer, server: UploadServer, snapshot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,7 +498,7 @@ def test_without_threads_it_is_uploaded_all_the_same(
     begin = _thread.start_new_thread
 
     def refused(function: Any, *arguments: Any) -> int:
-        if getattr(function, "__name__", "") == "_work":
+        if getattr(function, "__self__", None).__class__ is _Upload:
             raise RuntimeError("can't start new thread")
         return begin(function, *arguments)
 
