@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
@@ -117,15 +118,21 @@ class UploadServer:
 
     Args:
         behave: What each connection is met with; None accepts.
+        context: For TLS.
 
     Attributes:
         behave: The same, may be replaced.
         conversations: All connections so far.
     """
 
-    def __init__(self, behave: Callable[[Conversation], None] | None = None) -> None:
+    def __init__(
+        self,
+        behave: Callable[[Conversation], None] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.behave = answer(200, ACCEPTED) if behave is None else behave
         self.conversations: list[Conversation] = []
+        self._context = context
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._listen)]
@@ -133,7 +140,8 @@ class UploadServer:
     @property
     def endpoint(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if self._context else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def bodies(self) -> list[bytes]:
@@ -165,6 +173,10 @@ class UploadServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if self._context is not None:
+                connection = self._context.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
             conversation = Conversation(connection, self._closing)
             self.conversations.append(conversation)
             thread = threading.Thread(target=self._serve, args=(conversation,))

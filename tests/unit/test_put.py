@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -506,6 +507,63 @@ def test_without_threads_it_is_uploaded_all_the_same(
     tracer.put(snapshot)
     assert server.bodies == [SMALL]
     assert not snapshot.exists()
+
+
+class TestEncrypted:
+    @pytest.fixture
+    def certificate(self, tmp_path: Path) -> Path:
+        """A certificate of loopback that nobody has signed, with its key."""
+        path = tmp_path / "both.pem"
+        command = (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
+            f" -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path}.crt"
+        )
+        subprocess.run(command.split(), check=True, capture_output=True)
+        path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+        return path
+
+    @pytest.fixture
+    def server(self, certificate: Path) -> Iterator[UploadServer]:
+        """A server with that certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        with UploadServer(context=context) as server:
+            yield server
+
+    @pytest.fixture
+    def _trusted(self, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    @pytest.mark.usefixtures("_trusted")
+    def test_trusted(self, tracer: BTTracer, server: UploadServer, large: Path) -> None:
+        """The file arrives."""
+        tracer.put(large)
+        assert server.bodies == [LARGE]
+        assert not large.exists()
+
+    def test_not_trusted(self, tracer: BTTracer, server: UploadServer, snapshot: Path) -> None:
+        """Neither the file nor the token is sent."""
+        with pytest.raises(PutError, match=r"CERTIFICATE_VERIFY_FAILED"):
+            tracer.put(snapshot)
+        assert snapshot.exists()
+        assert [conversation.line for conversation in server.conversations] == [""]
+
+    @pytest.mark.parametrize("behave", SLOW, ids=lambda behave: behave.__name__)
+    @pytest.mark.usefixtures("_trusted")
+    def test_slow(
+        self,
+        tracer: BTTracer,
+        server: UploadServer,
+        large: Path,
+        behave: Callable[[Conversation], None],
+        ended: threading.Event,
+    ) -> None:
+        """The whole upload is bounded, the handshake included."""
+        server.behave = behave
+        with pytest.raises(PutError, match=r"no answer within 0\.3 s"):
+            tracer.put(large, timeout=0.3)
+        assert large.exists()
+        assert ended.wait(10)
 
 
 class TestUnlink:
