@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bcd.errors import SnapshotError as SnapshotError
     from bcd.errors import TraceError as TraceError
     from bcd.recover import recover as recover
+    from bcd.startup import init as init
     from bcd.tracer import Command as Command
     from bcd.tracer import Log as Log
     from bcd.tracer import LogPriority as LogPriority
@@ -49,6 +50,7 @@ _HOME = {
     "SnapshotError": "bcd.errors",
     "TraceError": "bcd.errors",
     "recover": "bcd.recover",
+    "init": "bcd.startup",
     "Command": "bcd.tracer",
     "Log": "bcd.tracer",
     "LogPriority": "bcd.tracer",

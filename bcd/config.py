@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bcd.errors import ConfigError
+from bcd.variables import Variables, duration, switch
 
-__all__ = ["GlobalConfig", "current_config", "seconds", "update_config"]
+__all__ = ["GlobalConfig", "config_from", "current_config", "seconds", "update_config"]
 
 
 def seconds(setting: str, value: object) -> float:
@@ -70,13 +71,35 @@ class GlobalConfig:
         return max(0.0, seconds("rate_limit", self.rate_limit))
 
 
-# Read and replaced by one bytecode each, so there is no lock that a fork could leave locked.
-_current = GlobalConfig()
+# One key, read and replaced by one call of C, so there is no lock that a fork could leave locked.
+_current: dict[str, GlobalConfig] = {}
+
+
+def config_from(variables: Variables) -> GlobalConfig:
+    """Read ``BCD_RATE_LIMIT``, ``BCD_RESEND_SIGNAL`` and ``BCD_RAISE_ON_KILL_FAILURE``.
+
+    Raises:
+        ConfigError: One of them cannot be used, and the reading is strict.
+    """
+    default = GlobalConfig()
+    return GlobalConfig(
+        raise_on_kill_failure=variables.get(
+            "raise_on_kill_failure", switch, default.raise_on_kill_failure
+        ),
+        resend_signal=variables.get("resend_signal", switch, default.resend_signal),
+        rate_limit=variables.get("rate_limit", duration, default.rate_limit),
+    )
 
 
 def current_config() -> GlobalConfig:
-    """Return the configuration that holds now."""
-    return _current
+    """Return the configuration that holds now.
+
+    Until :func:`update_config` was called it is that of the environment.
+    """
+    try:
+        return _current["config"]
+    except KeyError:
+        return _current.setdefault("config", config_from(Variables(strict=False)))
 
 
 def update_config(config: GlobalConfig) -> None:
@@ -90,10 +113,9 @@ def update_config(config: GlobalConfig) -> None:
     Raises:
         ConfigError: ``config`` is no :class:`GlobalConfig`; nothing was changed.
     """
-    global _current  # noqa: PLW0603 - the one configuration of the process
     if not isinstance(config, GlobalConfig):
         raise ConfigError(f"update_config was given {config!r}; accepted is a GlobalConfig")
-    _current = GlobalConfig(
+    _current["config"] = GlobalConfig(
         raise_on_kill_failure=config.raise_on_kill_failure,
         resend_signal=config.resend_signal,
         rate_limit=config.rate_limit,

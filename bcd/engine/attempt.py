@@ -28,6 +28,7 @@ from bcd.errors import (
 from bcd.freeze import freeze
 from bcd.gate import Gate, Slot
 from bcd.launch import start
+from bcd.settings import current_settings
 from bcd.tracer import LogPriority
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ class Attempt:
             if added is None and attributes is not None:
                 slot.give_back()
                 raise Dropped
-            arguments = with_attributes(self._tracer, arguments, added or {})
+            # What this trace says goes over what holds for the process; no name comes twice.
+            whole = {**current_settings().trace_attributes(), **(added or {})}
+            arguments = with_attributes(self._tracer, arguments, whole)
         self._start(arguments)
         self._error = None  # a detached trace must not keep the program's frames alive
 

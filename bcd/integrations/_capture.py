@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from bcd.engine import TraceResult, is_open, trace, type_name
 from bcd.errors import Busy
 from bcd.integrations._attributes import clean_all, of_error
 from bcd.integrations._complaints import complain
 from bcd.integrations._duplicates import already_seen
-from bcd.integrations._expected import Ignore, Ignored, is_expected
+from bcd.integrations._expected import Ignored, is_expected
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations._waiting import hurried, in_thread
+from bcd.settings import BeforeTrace, Ignore, current_settings
 from bcd.tracers import default_tracer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bcd.settings import Settings
     from bcd.tracer import TraceOptions, Tracer
 
 __all__ = ["BeforeTrace", "Capture", "Ignore", "Occasion", "TraceFunction"]
-
-BeforeTrace: TypeAlias = Callable[[BaseException, dict[str, str]], Mapping[str, object] | None]
-"""Gets the error and its attributes, returns them edited, or None to have no trace."""
 
 
 class Occasion(Protocol):
@@ -64,6 +65,9 @@ class TraceFunction(Protocol):
 class Capture:
     """Decides for one hook what becomes of an error, and has it traced.
 
+    What ``bcd.init`` was told to ignore is ignored too, and its ``before_trace`` is called after
+    the hook's own.
+
     Args:
         integration: The hook's name, for the attribute ``bcd.integration``.
         tracer: None takes the default tracer of the moment.
@@ -90,21 +94,29 @@ class Capture:
         self._integration = integration
         self._tracer = tracer
         self._options = options
-        self._ignored = Ignored(ignore)
+        self._own_ignored = Ignored(ignore).entries
+        self._ignored: tuple[Settings | None, Ignored] = (None, Ignored(()))
         self._before_trace = before_trace
         self._trace: TraceFunction = trace if run is None else run
         self._thread_of: int | None = None
+        current_settings()  # reads and loads now what the first error would have to wait for
         if tracer is None:
-            default_tracer()  # loads now what the first error would have to wait for
+            default_tracer()
 
-    def take(self, error: BaseException, occasion: Occasion) -> None:
+    def take(self, error: BaseException, occasion: Occasion, *, may_wait: bool = True) -> None:
         """Have an error traced; returns when the tracer is started on a frozen copy.
 
-        With a tracer that cannot work on one it waits for its end, at most 10 s.
+        A tracer that cannot work on one is waited for, at most 10 s.
+
+        Args:
+            error: What came up.
+            occasion: Where.
+            may_wait: False where nobody may wait, as on an event loop. A tracer that cannot
+                work on a frozen copy is left to itself then, and sees the program go on.
         """
         try:
             if self._is_wanted(error, occasion):
-                self._run(self._chosen_tracer(), error, occasion)
+                self._run(self._chosen_tracer(), error, occasion, may_wait=may_wait)
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be traced", problem)
 
@@ -125,9 +137,18 @@ class Capture:
             complain(f"{self._integration}: an error could not be traced", problem)
 
     def _is_wanted(self, error: BaseException, occasion: Occasion) -> bool:
-        return not is_expected(error, self._ignored, occasion.client_gone) and not already_seen(
-            error, occasion.scope()
+        return not is_expected(error, self._all_ignored(), occasion.client_gone) and (
+            not already_seen(error, occasion.scope())
         )
+
+    def _all_ignored(self) -> Ignored:
+        """The hook's own and those of the process, put together anew when these change."""
+        settings = current_settings()
+        made_for, ignored = self._ignored
+        if made_for is not settings:
+            ignored = Ignored([*self._own_ignored, *settings.ignore])
+            self._ignored = (settings, ignored)
+        return ignored
 
     def _chosen_tracer(self) -> Tracer:
         return default_tracer() if self._tracer is None else self._tracer
@@ -138,12 +159,14 @@ class Capture:
         error: BaseException,
         occasion: Occasion,
         thread: int | None = None,
+        *,
+        may_wait: bool = True,
     ) -> None:
         if not is_open():  # what most errors of a storm find, so it is asked first
             suppressed.add(type_name(error))
             return
-        detached = hasattr(tracer, "finalize_memory")
-        gathering = _Gathering(self._integration, error, occasion, self._before_trace)
+        detached = hasattr(tracer, "finalize_memory") or not may_wait
+        gathering = _Gathering(self._integration, error, occasion, self._editors())
         result = self._trace(
             tracer,
             error,
@@ -157,6 +180,10 @@ class Capture:
             suppressed.add(type_name(error))
         elif result.dropped or result.error is not None:
             gathering.give_back()
+
+    def _editors(self) -> list[BeforeTrace]:
+        both = (self._before_trace, current_settings().before_trace)
+        return [editor for editor in both if editor is not None]
 
     async def _run_in_thread(
         self, tracer: Tracer, error: BaseException, occasion: Occasion
@@ -186,30 +213,32 @@ class Capture:
 class _Gathering:
     """Gathers the attributes of one error once the engine has won the slot for it."""
 
-    __slots__ = ("_before_trace", "_error", "_integration", "_occasion", "_others", "_own")
+    __slots__ = ("_editors", "_error", "_integration", "_occasion", "_others", "_own")
 
     def __init__(
         self,
         integration: str,
         error: BaseException,
         occasion: Occasion,
-        before_trace: BeforeTrace | None,
+        editors: Sequence[BeforeTrace],
     ) -> None:
         self._integration = integration
         self._error = error
         self._occasion = occasion
-        self._before_trace = before_trace
+        self._editors = editors
         self._own = self._others = 0
 
     def __call__(self) -> dict[str, str] | None:
-        attributes = clean_all(
+        attributes: dict[str, str] | None = clean_all(
             of_error(self._error)
             | self._described()
             | {"bcd.integration": self._integration}
             | self._suppressed()
         )
-        edited = attributes if self._before_trace is None else self._edited(attributes)
-        return None if edited is None else clean_all(edited)
+        for editor in self._editors:
+            if attributes is not None:
+                attributes = self._edited(editor, attributes)
+        return attributes
 
     def give_back(self) -> None:
         """Count again what no snapshot told about."""
@@ -233,13 +262,12 @@ class _Gathering:
             counts["bcd.suppressed.other"] = str(self._others)
         return counts
 
-    def _edited(self, attributes: dict[str, str]) -> Mapping[str, object] | None:
-        assert self._before_trace is not None  # noqa: S101 - told to mypy
+    def _edited(self, editor: BeforeTrace, attributes: dict[str, str]) -> dict[str, str] | None:
         try:
-            edited = self._before_trace(self._error, dict(attributes))
+            edited = editor(self._error, dict(attributes))
             if edited is not None and not isinstance(edited, Mapping):
                 raise TypeError(f"it returned {type_name(edited)}, not a mapping or None")  # noqa: TRY301
         except Exception as problem:  # noqa: BLE001 - the user's function; the trace goes on
             complain(f"{self._integration}: before_trace failed, nothing was edited", problem)
             return attributes
-        return edited
+        return None if edited is None else clean_all(edited)

@@ -1,15 +1,13 @@
-"""What bcd says about its own failures inside a hook: a line on stderr, and not often.
-
-It never goes through ``logging``, whose handlers may lead back into a hook.
-"""
+"""What bcd says about its own failures inside a hook: a line on stderr, and not often."""
 
 from __future__ import annotations
 
-import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bcd.engine import error_text, type_name
+from bcd.notice import notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +36,8 @@ class Complaints:
         if now < self._silent_until:
             return
         self._silent_until = now + self._window
-        try:
-            stamp = time.strftime("%Y/%m/%d %H:%M:%S")
-            sys.stderr.write(f"[bcd] {stamp} {what}: {_describe(problem)}\n")
-        except Exception:  # noqa: BLE001, S110 - stderr is closed, full or gone: nobody can be told
-            pass
+        with suppress(Exception):  # a type that cannot even be named
+            notice(f"{what}: {_describe(problem)}")
 
 
 def _describe(problem: BaseException) -> str:

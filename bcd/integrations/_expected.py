@@ -6,19 +6,18 @@ without that framework, and a later integration adds its own lines to the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from bcd.errors import ConfigError
+from bcd.settings import checked, ignored
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Ignore", "Ignored", "is_expected", "leaves"]
+    from bcd.settings import Ignore
 
-Ignore: TypeAlias = "Iterable[type[BaseException] | str]"
-"""Exception classes, or their names as ``"module.Qualname"``; subclasses are meant too."""
+__all__ = ["Ignored", "is_expected", "leaves"]
 
 Rule: TypeAlias = Callable[[BaseException], bool]
 
@@ -30,19 +29,18 @@ _SERVERS = frozenset(
 
 
 class Ignored:
-    """What the user does not want traced."""
+    """What the user does not want traced.
 
-    __slots__ = ("_classes", "_names")
+    Attributes:
+        entries: The classes and names that it was made of.
+    """
+
+    __slots__ = ("_classes", "_names", "entries")
 
     def __init__(self, ignore: Ignore) -> None:
-        entries = [ignore] if isinstance(ignore, (str, type)) else list(ignore)
-        for entry in entries:
-            if not isinstance(entry, str) and not _is_error_class(entry):
-                raise ConfigError(
-                    f"ignore: {entry!r} is neither an exception class nor a 'module.Class'"
-                )
-        self._classes = tuple(entry for entry in entries if not isinstance(entry, str))
-        self._names = frozenset(entry for entry in entries if isinstance(entry, str))
+        self.entries: tuple[type[BaseException] | str, ...] = checked("ignore", ignore, ignored)
+        self._classes = tuple(entry for entry in self.entries if not isinstance(entry, str))
+        self._names = frozenset(entry for entry in self.entries if isinstance(entry, str))
 
     def __contains__(self, error: BaseException) -> bool:
         if self._classes and isinstance(error, self._classes):
@@ -86,10 +84,6 @@ def _class_name(kind: type) -> str:
     """As ``bcd.engine.type_name`` calls the type of an error."""
     module = kind.__module__
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-
-
-def _is_error_class(entry: object) -> bool:
-    return isinstance(entry, type) and issubclass(entry, BaseException)
 
 
 def _is_expected_leaf(error: BaseException, client_gone: Callable[[], bool]) -> bool:

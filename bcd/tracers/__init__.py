@@ -8,26 +8,29 @@ if TYPE_CHECKING:
 
 __all__ = ["default_tracer", "set_default_tracer"]
 
-_default: Tracer | None = None
+# One key, read and replaced by one call of C, so there is no lock that a fork could leave locked.
+_default: dict[str, Tracer] = {}
 
 
 def default_tracer() -> Tracer:
-    """The tracer of every hook that is given none: one shared ``PythonTracer``, made when needed.
+    """The tracer of every hook that is given none; made when needed, and then always the same.
 
     Returns:
-        What :func:`set_default_tracer` was given last, or always the same ``PythonTracer``.
+        What :func:`set_default_tracer` was given last; else what ``bcd.init`` or ``BCD_TRACER``
+        says; else Backtrace's program where it is installed, unless something was set that only
+        ``PythonTracer`` knows; else a ``PythonTracer``.
     """
-    global _default  # noqa: PLW0603 - the one value of the process
-    if _default is None:
-        from bcd.tracers.python import PythonTracer  # it loads what a trace needs
+    try:
+        return _default["tracer"]
+    except KeyError:
+        from bcd.tracers._choice import make_or_make_do  # it loads what a trace needs
 
-        made = PythonTracer()
-        if _default is None:  # no other thread made one meanwhile
-            _default = made
-    return _default
+        return _default.setdefault("tracer", make_or_make_do())
 
 
 def set_default_tracer(tracer: Tracer | None) -> None:
-    """Let hooks that are given no tracer use this one; None restores bcd's own."""
-    global _default  # noqa: PLW0603 - the one value of the process
-    _default = tracer
+    """Let hooks that are given no tracer use this one; None restores what the settings say."""
+    if tracer is None:
+        _default.pop("tracer", None)
+    else:
+        _default["tracer"] = tracer

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from contextlib import suppress
 
+from bcd.notice import notice
 from bcd.tracer import LogPriority
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
@@ -29,12 +28,8 @@ class StderrLog:
         """Write ``format % args`` if the level is enabled; never raises."""
         if self._mask & level == 0:
             return
-        try:
-            message = format % args if args else format
-            stamp = time.strftime("%Y/%m/%d %H:%M:%S")
-            sys.stderr.write(f"[bcd] {stamp} {message}\n")
-        except Exception:  # noqa: BLE001, S110 - stderr is closed or gone: there is nobody to tell
-            pass
+        with suppress(Exception):  # arguments that do not fit the format
+            notice(format % args if args else format)
 
     def set_log_level(self, level: LogPriority) -> None:
         """Set the mask of the levels that are emitted; all others are ignored."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from bcd.tracer import Input, Output
     from bcd.tracers._put import Destination
 
-__all__ = ["BTTracer"]
+__all__ = ["PROGRAM", "BTTracer"]
+
+PROGRAM = "/opt/backtrace/bin/ptrace"
+"""Where Backtrace installs it."""
 
 _SUFFIX = ".btt"  # of the files that Backtrace's program writes
 _NAMED = 3  # failures of a folder that its error tells one by one
@@ -44,7 +47,7 @@ class BTTracer(TracerBase):
         self,
         include_system_threads: bool = False,  # noqa: FBT001, FBT002 - go-bcd's one argument
         *,
-        path: str | os.PathLike[str] = "/opt/backtrace/bin/ptrace",
+        path: str | os.PathLike[str] = PROGRAM,
         module: str = "python",
     ) -> None:
         shown = "" if include_system_threads else ",filter,user"

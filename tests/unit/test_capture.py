@@ -215,7 +215,7 @@ class TestTrace:
     ) -> None:
         """A default tracer that was set after the hook is used all the same."""
         hook = Capture("test", run=trace)
-        monkeypatch.setattr("bcd.tracers._default", MEMORY)
+        monkeypatch.setattr("bcd.tracers._default", {"tracer": MEMORY})
         hook.take(ValueError(), FakeOccasion())
         assert trace.calls[0]["tracer"] is MEMORY
 
@@ -313,7 +313,7 @@ class TestExpected:
     @pytest.mark.parametrize("ignore", [[3], [int], [KeyError("instance")]])
     def test_refuses_what_cannot_be_ignored(self, trace: FakeTrace, ignore: Any) -> None:
         """A wrong entry is named when the hook is made, not when an error comes."""
-        with pytest.raises(ConfigError, match="ignore: "):
+        with pytest.raises(ConfigError, match="ignore is "):
             capture(trace, ignore=ignore)
 
     @pytest.mark.parametrize("kind", [ConnectionResetError, BrokenPipeError])

@@ -34,6 +34,7 @@ NAMES = {
     "TracerSig",
     "__version__",
     "flush",
+    "init",
     "recover",
     "trace",
     "update_config",
@@ -94,6 +95,14 @@ def test_unknown_name_is_an_attribute_error() -> None:
     """A wrong name fails as in any module, and ``hasattr`` can tell."""
     with pytest.raises(AttributeError, match="module 'bcd' has no attribute 'tracee'"):
         bcd.tracee  # noqa: B018 - that is the test
+
+
+def test_hooks_of_the_process_take_them_too() -> None:
+    """All but ``reraise``: there is nobody above who could get the error."""
+    hooks = importlib.import_module("bcd.integrations.hooks")
+    for function in (hooks.install, hooks.install_loop):
+        parameters = inspect.signature(function).parameters
+        assert set(parameters) - {"points", "loop"} == SETTINGS - {"reraise"}
 
 
 @pytest.mark.parametrize(("module", "name"), sorted(HOOKS.items()))

@@ -102,6 +102,16 @@ def test_settings_of_integrations() -> None:
     assert first_cells(section("Use it in a web application")) == parameters
 
 
+def test_settings_of_the_process() -> None:
+    """The table of ``init`` has its arguments, all of them, with the variables that there are."""
+    from bcd.settings import Arguments  # not before this test wants it
+    from bcd.settings.reading import variables
+
+    rows = section("Set it up for the whole process")
+    assert first_cells(rows) == set(Arguments.__annotations__)
+    assert set(re.findall(r"`(BCD_\w+)`", rows)) == set(variables())
+
+
 def test_limits() -> None:
     """Every limit is named with its default."""
     named = re.findall(r"`(\w+)=(\d+)`", section("Settings and limits"))

@@ -1,0 +1,86 @@
+"""Points: attributes of the interpreter or of a library that bcd puts a function of its own into.
+
+The function chains to what stood before. Only one function per point works at a time, and it
+serves the newest of those who want the point, so that nothing is traced twice. Once nobody wants
+the point what stood before is restored; where another function was put over ours by then, ours
+stays below it and only passes on.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bcd.integrations._capture import Capture
+
+    Wrap: TypeAlias = "Callable[[Point, Callable[..., Any]], Callable[..., Any]]"
+
+__all__ = ["CHANGES", "Point"]
+
+CHANGES = _thread.RLock()
+"""Held while hooks change, for no longer than that takes. A fork waits, so that no child has half
+a change or a lock that nobody releases; nothing that traces an error needs it."""
+
+os.register_at_fork(
+    before=CHANGES.acquire,
+    after_in_parent=CHANGES.release,
+    after_in_child=CHANGES.release,
+)
+
+_MISSING = object()
+
+
+class Point:
+    """One attribute of one object.
+
+    Args:
+        owner: A module, a class or an instance that can be written to.
+        name: Of the attribute.
+        wrap: Makes the function to put there, given this point and the function that stood
+            before. That one asks :meth:`capture_of` who wants the error.
+    """
+
+    def __init__(self, owner: Any, name: str, wrap: Wrap) -> None:
+        self.owner = owner
+        self.name = name
+        self._wrap = wrap
+        self._captures: tuple[Capture, ...] = ()
+        self._ours: Callable[..., Any] | None = None
+        self._before: Any = _MISSING
+
+    def capture_of(self, function: Callable[..., Any]) -> Capture | None:
+        """Who wants the errors that a function of ours sees; None where it only passes on."""
+        captures = self._captures
+        return captures[-1] if captures and function is self._ours else None
+
+    def add(self, capture: Capture) -> None:
+        """Serve one more, from now on this one."""
+        with CHANGES:
+            self._captures = (*self._captures, capture)
+            if not self._stands():
+                self._before = vars(self.owner).get(self.name, _MISSING)
+                self._ours = self._wrap(self, getattr(self.owner, self.name))
+                setattr(self.owner, self.name, self._ours)
+
+    def remove(self, capture: Capture) -> None:
+        """Serve one less."""
+        with CHANGES:
+            self._captures = tuple(one for one in self._captures if one is not capture)
+            if self._captures:
+                return
+            if self._stands():
+                self._restore()
+            self._ours = None
+
+    def _stands(self) -> bool:
+        return self._ours is not None and vars(self.owner).get(self.name) is self._ours
+
+    def _restore(self) -> None:
+        if self._before is _MISSING:  # of an instance that has it from its class
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self._before)

@@ -1,0 +1,144 @@
+"""``init``: set bcd up for the whole process in one line."""
+
+from __future__ import annotations
+
+import _thread
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from bcd.config import config_from, current_config, update_config
+from bcd.errors import ConfigError
+from bcd.integrations import hooks
+from bcd.notice import notice
+from bcd.settings import NamedFunction, a_config, checked, misspelled, read, replace_settings
+from bcd.tracers import set_default_tracer
+from bcd.tracers._choice import make
+from bcd.variables import Variables
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from bcd.config import GlobalConfig
+    from bcd.settings import Arguments, Settings
+    from bcd.tracer import Tracer, TracerSig
+
+__all__ = ["init"]
+
+
+def init(**arguments: Unpack[Arguments]) -> None:
+    """Set bcd up for the whole process, and have errors traced that nothing handles.
+
+    Each setting that is not given, or None, comes from its variable, ``BCD_`` and its name in
+    upper case, else it has its default. Calling it again replaces everything that an earlier
+    call set up, :func:`bcd.update_config` and the default tracer included. Safe to call from
+    any thread, save with the hook ``signals``, which needs the main thread.
+
+    Args:
+        **arguments: All by name:
+
+            - ``tracer``: the default tracer: an object, ``"python"``, ``"backtrace"``,
+              ``"pyspy"``, ``"pystack"``, ``"gcore"``, or the absolute path of a program that
+              takes the options of Backtrace's ptrace. See :func:`bcd.tracers.default_tracer`.
+            - ``config``: a :class:`bcd.GlobalConfig`; its fields have variables of their own,
+              such as ``BCD_RATE_LIMIT``.
+            - ``hooks``: which of ``excepthook``, ``threading``, ``asyncio`` (these three by
+              default), ``unraisable`` and ``signals`` to install; see
+              :func:`bcd.integrations.hooks.install` and :func:`bcd.register`.
+            - ``release``, ``environment``, ``service``: attributes of every trace of this
+              process, as ``service.version``, ``deployment.environment.name``, ``service.name``.
+            - ``attributes``: further ones; where a single trace says otherwise, that holds.
+            - ``ignore``: exception classes, or names like ``"shop.OutOfStock"``, that no hook
+              traces.
+            - ``before_trace``: is called by every hook, after its own, with the error and its
+              attributes; returns these, edited or not, or None for no trace. As a variable
+              ``module:function``.
+            - ``redact``, ``reveal``, ``limits``, ``folder`` (``BCD_DIR``), ``python``: as for
+              :class:`bcd.PythonTracer`.
+            - ``timeout``: the default tracer's, in seconds or as a ``timedelta``; below 0 means
+              none, 0 the tracer's own.
+
+    Raises:
+        ConfigError: A setting is not known or cannot be used; nothing was changed.
+    """
+    variables = Variables(strict=True)
+    settings = read(arguments, variables)
+    config = _config(arguments.get("config"), variables)
+    if isinstance(settings.before_trace, NamedFunction):
+        settings.before_trace.load()
+    tracer = make(settings)
+    for line in misspelled(os.environ):
+        notice(line)
+    with _Installed.lock:
+        _installed.replace(settings, config, tracer)
+
+
+def _config(given: object, variables: Variables) -> GlobalConfig:
+    return config_from(variables) if given is None else checked("config", given, a_config)
+
+
+class _Installed:
+    """What the last ``init`` installed."""
+
+    lock = _thread.RLock()
+    """Held while one ``init`` replaces another; nothing that traces an error needs it."""
+
+    def __init__(self) -> None:
+        self._hooks: hooks.Handle | None = None
+        self._registered: TracerSig | None = None
+
+    def replace(self, settings: Settings, config: GlobalConfig, tracer: Tracer) -> None:
+        """Install anew; what can fail comes first.
+
+        The new hooks are there before the old ones go, so that no error slips through.
+
+        Raises:
+            ConfigError: The signals could not be had; nothing was changed.
+        """
+        registered = self._register(tracer, config) if "signals" in settings.hooks else None
+        update_config(config)
+        replace_settings(settings)
+        set_default_tracer(tracer)
+        points = [name for name in settings.hooks if name in hooks.POINTS]
+        earlier = (self._hooks, self._registered)
+        self._hooks, self._registered = hooks.install(points=points), registered
+        self._remove(*earlier)
+
+    def _register(self, tracer: Tracer, config: GlobalConfig) -> TracerSig:
+        if not hasattr(tracer, "sigset"):
+            raise ConfigError(
+                f"hooks has 'signals', for which {tracer} is no tracer: accepted is one that has "
+                "all methods of bcd.TracerSig"
+            )
+        registered = cast("TracerSig", tracer)
+        earlier = current_config()
+        update_config(config)  # which register() reads
+        try:
+            _signals().register(registered)
+        except BaseException:
+            update_config(earlier)
+            raise
+        return registered
+
+    def _remove(self, handle: hooks.Handle | None, registered: TracerSig | None) -> None:
+        if handle is not None:
+            handle.uninstall()
+        if registered is not None and registered is not self._registered:
+            _signals().unregister(registered)
+
+
+def _signals() -> Any:
+    """The module, loaded only where it is asked for."""
+    try:
+        return import_module("bcd.signals")
+    except ImportError as problem:
+        raise ConfigError(f"hooks has 'signals', and {problem}; leave it out") from problem
+
+
+def _renew_lock() -> None:
+    _Installed.lock = _thread.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)  # another thread may have been in init()
+
+_installed = _Installed()

@@ -1,0 +1,317 @@
+"""Errors that reach the top of a real process: traced, and the process ends as without bcd."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+import bcd
+from bcd.store.files import FolderStore
+from tests.recording import RecordingProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bcd.snapshot import Snapshot
+
+PROJECT = Path(bcd.__file__).parents[1]
+
+
+@dataclass
+class Ended:
+    """How a program ended, and what it left."""
+
+    status: int
+    stdout: str
+    stderr: str
+    snapshots: list[Snapshot]
+
+    @property
+    def visible(self) -> tuple[int, str, str]:
+        """What somebody sees who knows nothing of bcd."""
+        return (self.status, self.stdout, self.stderr)
+
+    @property
+    def hooks(self) -> list[str]:
+        """Which hook each snapshot came from, oldest first."""
+        return [snapshot.attributes["bcd.hook"] for snapshot in self.snapshots]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Ended]:
+    """Runs a program with ``setup`` as its beginning, and waits for its traces."""
+    folder = tmp_path / "snapshots"
+
+    def run(setup: str, program: str, **environ: str) -> Ended:
+        # Lines of the program keep their numbers, whatever the setup is.
+        assert "\n" not in setup.strip()
+        script = tmp_path / "program.py"
+        script.write_text(f"exec({setup!r})\n{dedent(program)}")
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", script],
+            env={**os.environ, "BCD_DIR": str(folder), "PYTHONPATH": str(PROJECT), **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr, _snapshots(folder))
+
+    return run
+
+
+def _snapshots(folder: Path) -> list[Snapshot]:
+    store = FolderStore(str(folder))
+    if not folder.exists():
+        return []
+    return [store.find(path.name.partition(".")[0]).snapshot for path in sorted(folder.iterdir())]
+
+
+FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "
+INIT = FLUSH + "bcd.init(config=bcd.GlobalConfig(rate_limit=0))"
+ALL = FLUSH + (
+    "bcd.init(config=bcd.GlobalConfig(rate_limit=0), "
+    "hooks=['excepthook', 'threading', 'asyncio', 'unraisable'])"
+)
+
+MAIN = """
+    def fail(order):
+        raise LookupError(f"no order {order}")
+    print("before")
+    fail(5)
+"""
+THREAD = """
+    import threading
+    def fail():
+        raise LookupError("in a thread")
+    thread = threading.Thread(target=fail, name="worker")
+    thread.start()
+    thread.join()
+    print("after")
+"""
+TASK = """
+    import asyncio, gc
+    async def fail():
+        raise LookupError("in a task")
+    async def main():
+        task = asyncio.ensure_future(fail())
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+    asyncio.run(main())
+    print("after")
+"""
+CALLBACK = """
+    import asyncio
+    def fail():
+        raise LookupError("in a callback")
+    async def main():
+        asyncio.get_running_loop().call_soon(fail)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    asyncio.run(main())
+"""
+DELETED = """
+    class Odd:
+        def __del__(self):
+            raise LookupError("while deleted")
+    odd = Odd()
+    del odd
+    print("after")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "hook", "thread"),
+    [
+        (MAIN, "excepthook", "MainThread"),
+        (THREAD, "threading", "worker"),
+        (TASK, "asyncio", "MainThread"),
+        (CALLBACK, "asyncio", "MainThread"),
+        (DELETED, "unraisable", "MainThread"),
+    ],
+)
+def test_traced_and_nothing_else_changed(
+    run: Callable[..., Ended], program: str, hook: str, thread: str
+) -> None:
+    """Output and exit status are to the byte what they are without bcd."""
+    plain, traced = run("", program), run(ALL, program)
+    assert "LookupError" in plain.stderr
+    # The address of an object may stand in it.
+    assert _without_addresses(traced) == _without_addresses(plain)
+    (snapshot,) = traced.snapshots
+    assert snapshot.attributes["bcd.integration"] == "hooks"
+    assert snapshot.attributes["bcd.hook"] == hook
+    assert snapshot.attributes["thread.name"] == thread
+    assert snapshot.attributes["exception.type"] == "LookupError"
+    assert snapshot.exception is not None
+
+
+def _without_addresses(ended: Ended) -> tuple[int, str, str]:
+    status, stdout, stderr = ended.visible
+    return (status, stdout, re.sub(r"0x[0-9a-f]+", "0x", stderr))
+
+
+def test_what_cannot_be_raised_is_opt_in(run: Callable[..., Ended]) -> None:
+    """Many programs have errors in ``__del__`` that nobody minds."""
+    assert run(INIT, DELETED).snapshots == []
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit(3)", "raise KeyboardInterrupt", "exit('x')"])
+def test_an_end_is_no_error(run: Callable[..., Ended], ending: str) -> None:
+    """Exit and Ctrl-C are never traced, and end the program as they do."""
+    traced = run(ALL, ending)
+    assert traced.visible == run("", ending).visible
+    assert traced.snapshots == []
+
+
+def test_an_end_of_a_thread_is_no_error(run: Callable[..., Ended]) -> None:
+    """``threading.excepthook`` is called for SystemExit too."""
+    program = THREAD.replace('LookupError("in a thread")', "SystemExit(3)")
+    traced = run(ALL, program)
+    assert traced.visible == run("", program).visible
+    assert traced.snapshots == []
+
+
+def test_asyncio_is_not_imported_for_it(run: Callable[..., Ended]) -> None:
+    """It takes 50 ms, which a program without it is not to pay."""
+    ended = run(INIT, "import sys\nprint('asyncio' in sys.modules)")
+    assert ended.stdout == "False\n"
+
+
+def test_asyncio_that_is_there_already(run: Callable[..., Ended]) -> None:
+    """The order of imports makes no difference."""
+    assert run("import asyncio; " + INIT, TASK).hooks == ["asyncio"]
+
+
+def test_asyncio_keeps_its_loader(run: Callable[..., Ended]) -> None:
+    """Who looks at the module finds nothing of bcd, and a reload works."""
+    program = """
+        import asyncio.base_events as module, importlib, sys
+        print(type(module.__loader__).__name__, type(module.__spec__.loader).__name__)
+        print([finder for finder in sys.meta_path if "bcd.integrations" in repr(finder)])
+        importlib.reload(module)
+    """
+    ended = run(INIT, program)
+    assert ended.visible == (0, "SourceFileLoader SourceFileLoader\n[]\n", "")
+
+
+def test_a_handler_of_the_loop_is_called_as_before(run: Callable[..., Ended]) -> None:
+    """The error is traced all the same."""
+    program = TASK.replace(
+        "task = asyncio.ensure_future",
+        "asyncio.get_running_loop().set_exception_handler(\n"
+        "            lambda loop, context: print('handled', context['exception']))\n"
+        "        task = asyncio.ensure_future",
+    )
+    traced = run(INIT, program)
+    assert traced.visible == (0, "handled in a task\nafter\n", "")
+    assert traced.hooks == ["asyncio"]
+
+
+UVLOOP = """
+    import asyncio, gc, uvloop
+    from bcd.integrations import hooks
+    async def fail():
+        raise LookupError("in a task")
+    async def main():
+        handle = hooks.install_loop(asyncio.get_running_loop()) if WATCHED else None
+        task = asyncio.ensure_future(fail())
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+        if handle:
+            handle.uninstall()
+            assert "call_exception_handler" not in vars(asyncio.get_running_loop())
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main())
+"""
+
+
+def test_a_loop_of_another_make(run: Callable[..., Ended]) -> None:
+    """That of uvloop is no subclass; ``install_loop`` has it traced and can be taken back."""
+    plain, traced = run("WATCHED = 0", UVLOOP), run(INIT + "; WATCHED = 1", UVLOOP)
+    assert traced.stderr.replace("WATCHED = 1", "") == plain.stderr.replace("WATCHED = 0", "")
+    assert "Task exception was never retrieved" in plain.stderr
+    assert traced.hooks == ["asyncio"]
+
+
+def test_a_loop_that_is_watched_twice_is_traced_once(run: Callable[..., Ended]) -> None:
+    """Its own hook goes over that of its class."""
+    program = UVLOOP.replace("loop_factory=uvloop.new_event_loop", "")
+    assert run(INIT + "; WATCHED = 1", program).hooks == ["asyncio"]
+
+
+@pytest.mark.parametrize("order", ["{theirs}; {ours}", "{ours}; {theirs}"])
+def test_other_hooks_stay(run: Callable[..., Ended], order: str) -> None:
+    """One that was there before is called, and so is one that was put over bcd's."""
+    theirs = (
+        "import sys; theirs = sys.excepthook; "
+        "sys.excepthook = lambda *a: (print('theirs'), theirs(*a))"
+    )
+    ended = run(order.format(theirs=theirs, ours=INIT), MAIN)
+    assert ended.stdout == "before\ntheirs\n"
+    assert ended.stderr.endswith("LookupError: no order 5\n")
+    assert ended.hooks == ["excepthook"]
+
+
+def test_a_program_with_a_tracer_that_cannot_freeze(
+    run: Callable[..., Ended], tmp_path: Path
+) -> None:
+    """The event loop goes on while that tracer runs, and the tracer completes."""
+    program = RecordingProgram(tmp_path)
+    fifo = program.fifo()
+    program.do(f"wait {fifo}")
+    task = TASK.replace(
+        'print("after")', f"import os; os.close(os.open({fifo!r}, os.O_WRONLY)); print('after')"
+    )
+    ended = run(INIT, task, BCD_TRACER=program.path)
+    assert (ended.status, ended.stdout) == (0, "after\n")
+    (one,) = program.runs()
+    assert "bcd.hook:asyncio" in one.argv
+    assert one.ended is not None
+
+
+def test_environment_alone(run: Callable[..., Ended]) -> None:
+    """Without ``init``: what the operator set holds for hooks that the program installed."""
+    setup = FLUSH + "from bcd.integrations import hooks; hooks.install()"
+    ended = run(setup, MAIN, BCD_SERVICE="shop", BCD_LIMITS="frames=many")
+    (snapshot,) = ended.snapshots
+    assert snapshot.attributes["service.name"] == "shop"
+    assert ended.stderr.count("[bcd]") == 1
+    assert "BCD_LIMITS is 'frames=many'; " in ended.stderr
+
+
+def test_a_forked_child_has_hooks_and_settings(run: Callable[..., Ended]) -> None:
+    """And may call ``init`` itself, whatever another thread of its parent did."""
+    program = """
+        import os, threading, bcd
+        bcd.init()  # Python itself loses a module that is being imported during a fork
+        stop = threading.Event()
+        def busy():
+            while not stop.is_set():
+                bcd.init(service="parent", config=bcd.GlobalConfig(rate_limit=0))
+        thread = threading.Thread(target=busy)
+        thread.start()
+        for number in range(20):
+            child = os.fork()
+            if not child:
+                bcd.init(service="child", config=bcd.GlobalConfig(rate_limit=0))
+                if number == 19:
+                    raise LookupError("in the child")
+                os._exit(0)
+            os.waitpid(child, 0)
+        stop.set()
+        thread.join()
+    """
+    ended = run(FLUSH, program)
+    assert ended.status == 0
+    (snapshot,) = ended.snapshots
+    assert snapshot.attributes["service.name"] == "child"
