@@ -7,7 +7,7 @@ import sys
 
 from tests.bench.tables import machine
 
-QUESTIONS = ("success", "failure", "picture", "storm")
+QUESTIONS = ("engine", "success", "failure", "picture", "storm")
 
 
 def main() -> int:
