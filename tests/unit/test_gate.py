@@ -7,13 +7,14 @@ import math
 import os
 import threading
 import time
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bcd.gate import Gate, Slot
 
@@ -306,10 +307,62 @@ def test_the_parents_claim_means_nothing_in_the_child(gate: Gate) -> None:
     assert slot.held()
 
 
-class GateMachine(RuleBasedStateMachine):
-    """Claims join, look, give up and release in any order; a plain list says what must be so."""
+class Gone(BaseException):
+    """What ends the wait of a caller: an interrupt, or a fork that leaves its thread behind."""
 
-    claims = Bundle("claims")
+
+class FakeCaller(Slot):
+    """A caller who waits in a thread of its own, which runs when it is told to and then rests."""
+
+    def __init__(self, gate: Gate, deadline: float) -> None:
+        super().__init__(gate)
+        self.deadline = deadline
+        self.won: bool | None = None
+        self.wakes_at = math.inf
+        self._gone = False
+        self._turn, self._rest = threading.Semaphore(0), threading.Semaphore(0)
+        threading.Thread(target=self._run, daemon=True).start()
+        self.go_on()
+
+    def _run(self) -> None:
+        self._turn.acquire()
+        with suppress(Gone):
+            self.won = self.take(self.deadline)
+        self._rest.release()
+
+    def _sleep(self, seconds: float) -> None:
+        self.wakes_at = self._gate.clock() + seconds
+        self._rest.release()
+        self._turn.acquire()
+        if self._gone:
+            raise Gone
+
+    def go_on(self) -> None:
+        """Let it run until it sleeps again or knows whether it has won."""
+        self._turn.release()
+        self._rest.acquire()
+
+    def leave_by_exception(self) -> None:
+        """End its wait from outside."""
+        self._gone = True
+        self.go_on()
+
+    def is_awake(self) -> bool:
+        """Whether its sleep is over: somebody rang, or its time came."""
+        assert self._place.bell is not None
+        return self._place.bell.acquire(blocking=False) or self._gate.clock() >= self.wakes_at
+
+
+MOMENTS = st.integers(0, 40).map(lambda quarters: quarters / 4)  # seconds that floats hold exactly
+ANY = st.integers(0, 99)
+
+
+class GateMachine(RuleBasedStateMachine):
+    """Callers wait, try, release and leave in any order; a plain list says what must be so.
+
+    Nobody sleeps in earnest: the clock goes from one moment at which somebody wakes to the next,
+    so whoever wakes too late, too often or not at all is found out.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -317,71 +370,149 @@ class GateMachine(RuleBasedStateMachine):
         self.gate = Gate(self.clock)
         self.order: list[Slot] = []
         self.opens_at = -math.inf
+        self.waiting: list[FakeCaller] = []
+        self.claims: list[Slot] = []  # of those who do not wait, or no longer
 
     def is_owner(self, slot: Slot) -> bool:
         """Whether the model says that this claim has the slot."""
         return self.order[:1] == [slot] and self.clock.now >= self.opens_at
 
-    @rule(target=claims)
-    def join(self) -> Slot:
-        """A caller stands in the queue."""
-        slot = Slot(self.gate)
-        slot.join()
-        self.order.append(slot)
-        return slot
-
-    @rule(target=claims)
-    def try_take(self) -> Slot:
-        """A caller who does not wait wins exactly when the model says free."""
-        slot = Slot(self.gate)
-        free = not self.order and self.clock.now >= self.opens_at
-        assert slot.try_take() == free
-        if free:
-            self.order.append(slot)
-        return slot
-
-    @rule(seconds=st.floats(0, 10))
-    def time_passes(self, seconds: float) -> None:
-        """The clock goes on."""
-        self.clock.now += seconds
-
-    @rule(slot=consumes(claims), limit=st.floats(-1, 10))
-    def release(self, slot: Slot, limit: float) -> None:
-        """Only the owner's release closes the gate."""
-        if self.is_owner(slot):
-            self.opens_at = self.clock.now + max(0.0, limit)
-        slot.release(limit)
-        self.forget(slot)
-
-    @rule(slot=claims)
-    def give_back(self, slot: Slot) -> None:
-        """A claim is given up, maybe again."""
-        slot.give_back()
-        self.forget(slot)
-
-    @rule(slot=consumes(claims))
-    def drop(self, slot: Slot) -> None:
-        """The last reference to a claim goes."""
-        self.forget(slot)
-        slot.__del__()
+    def is_free(self) -> bool:
+        """Whether the model says that the slot can be had at once."""
+        return not self.order and self.clock.now >= self.opens_at
 
     def forget(self, slot: Slot) -> None:
         """The model's way to leave the queue."""
         if slot in self.order:
             self.order.remove(slot)
 
+    def settle(self) -> None:
+        """Let run whoever is awake, until nobody is."""
+        runs = 0
+        while awake := [caller for caller in self.waiting if caller.is_awake()]:
+            for caller in awake:
+                caller.go_on()
+                self.note_end(caller)
+                runs += 1
+            assert runs <= 4 * (len(self.order) + 1), "they wake for nothing"
+        for caller in self.waiting:
+            assert self.clock.now < caller.deadline, "it sleeps on after its deadline"
+            assert not self.is_owner(caller), "it sleeps on while the slot is its own"
+
+    def note_end(self, caller: FakeCaller) -> None:
+        """Compare the end of a wait with the model, if it is one."""
+        if caller.won is None:
+            return
+        if caller in self.waiting:
+            self.waiting.remove(caller)
+        if caller.won:
+            assert self.is_owner(caller)
+            assert self.clock.now < caller.deadline
+            self.claims.append(caller)
+        else:
+            assert self.clock.now >= caller.deadline
+            self.forget(caller)
+
+    @rule(seconds=MOMENTS | st.just(math.inf))
+    def wait(self, seconds: float) -> None:
+        """A caller waits, maybe for ever; who has no time at all is not even served if it could."""
+        caller = FakeCaller(self.gate, self.clock.now + seconds)
+        self.order.append(caller)
+        self.waiting.append(caller)
+        self.note_end(caller)
+        self.settle()
+
+    @rule()
+    def join(self) -> None:
+        """A caller stands in the queue, and has not looked yet who is first."""
+        slot = Slot(self.gate)
+        slot.join()
+        self.order.append(slot)
+        self.claims.append(slot)
+
+    @rule()
+    def try_take(self) -> None:
+        """A caller who does not wait wins exactly when the model says free."""
+        slot = Slot(self.gate)
+        free = self.is_free()
+        assert slot.try_take() == free
+        if free:
+            self.order.append(slot)
+        self.claims.append(slot)
+
+    @rule(seconds=MOMENTS)
+    def time_passes(self, seconds: float) -> None:
+        """The clock goes on, from one waking to the next."""
+        end = self.clock.now + seconds
+        while (moment := min((one.wakes_at for one in self.waiting), default=end)) < end:
+            self.clock.now = max(self.clock.now, moment)
+            self.settle()
+        self.clock.now = end
+        self.settle()
+
+    @precondition(lambda self: self.claims)
+    @rule(which=ANY, limit=st.sampled_from([-math.inf, -1.0, 0.0, 0.25, 1.0, 3.0, 8.0]))
+    def release(self, which: int, limit: float) -> None:
+        """Only the owner's release closes the gate, for the limit of its own call."""
+        slot = self.claims[which % len(self.claims)]
+        if self.is_owner(slot):
+            self.opens_at = self.clock.now + max(0.0, limit)
+        slot.release(limit)
+        self.forget(slot)
+        self.settle()
+
+    @precondition(lambda self: self.claims)
+    @rule(which=ANY)
+    def give_back(self, which: int) -> None:
+        """A claim is given up as if it had never been, maybe again."""
+        slot = self.claims[which % len(self.claims)]
+        slot.give_back()
+        self.forget(slot)
+        self.settle()
+
+    @precondition(lambda self: self.claims)
+    @rule(which=ANY)
+    def drop(self, which: int) -> None:
+        """The last reference to a claim goes."""
+        slot = self.claims.pop(which % len(self.claims))
+        self.forget(slot)
+        slot.__del__()
+        self.settle()
+
+    @precondition(lambda self: self.waiting)
+    @rule(which=ANY)
+    def interrupt(self, which: int) -> None:
+        """An exception ends a wait."""
+        caller = self.waiting.pop(which % len(self.waiting))
+        self.forget(caller)
+        caller.leave_by_exception()
+        self.settle()
+
+    @rule()
+    def fork(self) -> None:
+        """A child has neither the parent's waiters nor its limit, and its claims mean nothing."""
+        self.gate.reset()
+        self.order.clear()
+        self.opens_at = -math.inf
+        self.teardown()
+
     @invariant()
     def the_first_and_only_the_first_has_it(self) -> None:
         """Claims are served in their order, and nobody else has the slot."""
         assert [slot.held() for slot in self.order] == [self.is_owner(s) for s in self.order]
+        assert not any(slot.held() for slot in self.claims if slot not in self.order)
         assert len(self.gate.queue) == len(self.order)
 
     @invariant()
     def open_only_when_nobody_waits_and_the_limit_is_over(self) -> None:
         """The gate is open exactly when the model is."""
-        free = not self.order and self.clock.now >= self.opens_at
-        assert self.gate.is_open() == free
+        assert self.gate.is_open() == self.is_free()
+
+    def teardown(self) -> None:
+        """End the threads that wait."""
+        while self.waiting:
+            self.waiting.pop().leave_by_exception()
 
 
-GateMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+GateMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 test_the_gate_as_a_state_machine = GateMachine.TestCase
