@@ -7,6 +7,7 @@ import gc
 import math
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ from bcd.errors import (
     StartError,
     TraceError,
 )
+from bcd.launch import running
 from bcd.tracer import Command, LogPriority, Memory, TraceOptions
 from bcd.tracers._options import OptionList
 
@@ -666,6 +668,23 @@ def test_the_wait_is_part_of_the_timeout() -> None:
     assert 0.3 <= time.monotonic() - begin < FOREVER
 
 
+def test_the_clock_starts_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left for the tracer is the time-out less the wait for the slot (rule 15)."""
+    deadlines: list[float] = []
+    wait = running.Running.wait
+
+    def note(self: running.Running, deadline: float) -> bool:
+        deadlines.append(deadline)
+        return wait(self, deadline)
+
+    monkeypatch.setattr(running.Running, "wait", note)
+    before = time.monotonic()
+    GATE.opens_at = opens_at = before + 0.05
+    assert trace(FakeTracer("exit 0")).ok
+
+    assert before + FOREVER <= deadlines[0] < opens_at + FOREVER
+
+
 @pytest.mark.parametrize(
     "script", ["exec sleep 1000", "trap '' TERM INT; while :; do sleep 1000; done", "yes"]
 )
@@ -678,6 +697,41 @@ def test_a_tracer_that_runs_too_long_is_killed(script: str) -> None:
     assert str(result.error).startswith("tracer execution timed out")
     assert "/bin/sh" in str(result.error)
     assert len(tracer.lines) == 1
+
+
+def test_the_caller_is_told_within_milliseconds() -> None:
+    """Of the time-out, and of the tracer's end; the limit is not waited for (rules 17, 20)."""
+    update_config(GlobalConfig(rate_limit=1000))
+    late: list[float] = []
+    for _ in range(3):  # the best of three, as the machine may be busy
+        GATE.reset()
+        killed = trace(FakeTracer("exec sleep 1000"), options=TraceOptions(timeout=0.02))
+        GATE.reset()
+        ended = trace(FakeTracer("exit 0"))
+        late.append(killed.duration - 0.02 + ended.duration)
+
+    assert min(late) < 0.5
+
+
+def test_a_killed_tracer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes long to die is reaped later, without the caller (rule 17)."""
+    before = open_descriptors()
+    ours, theirs = os.pipe()
+    with monkeypatch.context() as patch:  # it is told to die, and takes its time
+        patch.setattr(os, "killpg", lambda *_: None)
+        patch.setattr(signal, "pidfd_send_signal", lambda *_: None)
+        result = trace(FakeTracer("read line", stdin=ours), options=TraceOptions(timeout=0.05))
+        (still_there,) = children()
+
+    assert isinstance(result.error, ExecutionTimeout)
+    assert result.duration < FOREVER / 2
+    os.close(theirs)
+    os.close(ours)
+    end = soon()
+    while open_descriptors() != before:  # until it was reaped
+        assert time.monotonic() < end
+        os.sched_yield()
+    assert still_there not in children()
 
 
 @pytest.mark.parametrize("timeout", [1e-9, 1e-6, 1e-4, 1e-3])
@@ -725,8 +779,35 @@ def test_gaps_with_four_callers(tmp_path: Path) -> None:
     moments = [float(line) for line in log.read_text(encoding="ascii").split()]
     starts, ends = moments[0::2], moments[1::2]
     assert len(starts) == 4
-    assert all(start - end >= 0.05 for end, start in zip(ends, starts[1:], strict=False))
+    gaps = [start - end for end, start in zip(ends, starts[1:], strict=False)]
+    assert min(gaps) >= 0.05
+    assert min(gaps) < 1
     assert all(later > earlier for earlier, later in pairwise(starts))
+
+
+def test_callers_are_served_in_the_order_in_which_they_came() -> None:
+    """First come, first served (rule 20)."""
+    holder = GATE.try_acquire()
+    assert holder is not None
+    holder.hand_over()
+    served: list[int] = []
+
+    def call(number: int) -> None:
+        def attributes() -> None:  # called once the slot was won; None drops the trace
+            served.append(number)
+
+        trace(FakeTracer(), attributes=attributes)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(6)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(GATE.queue) < number + 2:
+            os.sched_yield()
+    holder.give_back()
+    for thread in threads:
+        thread.join()
+
+    assert served == list(range(6))
 
 
 class FakeFailingFreeze(FakeMemoryTracer):
@@ -816,6 +897,33 @@ def test_the_limit_is_read_at_call_time() -> None:
     trace(FakeTracer("exit 0"), attributes=attributes)
 
     assert GATE.opens_at > time.monotonic() + 900
+
+
+def test_the_limit_is_read_before_the_wait() -> None:
+    """A caller who waits while it is changed keeps the old one (rule 23)."""
+    update_config(GlobalConfig(rate_limit=1000))
+    holder = GATE.try_acquire()
+    assert holder is not None
+    holder.hand_over()
+    thread = threading.Thread(target=trace, args=(FakeTracer("exit 0"),))
+    thread.start()
+    while len(GATE.queue) < 2:
+        os.sched_yield()
+    update_config(GlobalConfig(rate_limit=0))
+    holder.give_back()
+    thread.join()
+
+    assert GATE.opens_at > time.monotonic() + 900
+
+
+def test_the_end_of_the_process_does_not_wait_for_the_limit() -> None:
+    """It is neither a thread nor a timer (rule 24)."""
+    program = (
+        "import bcd\n"
+        "bcd.update_config(bcd.GlobalConfig(rate_limit=1000))\n"
+        "assert bcd.trace(bcd.BTTracer(path='/bin/true')).ok\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=FOREVER)
 
 
 def test_a_child_forked_during_the_limit_traces_at_once() -> None:

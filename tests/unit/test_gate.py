@@ -395,6 +395,7 @@ class GateMachine(RuleBasedStateMachine):
                 self.note_end(caller)
                 runs += 1
             assert runs <= 4 * (len(self.order) + 1), "they wake for nothing"
+        assert len(self.gate.queue) == len(self.order)
         for caller in self.waiting:
             assert self.clock.now < caller.deadline, "it sleeps on after its deadline"
             assert not self.is_owner(caller), "it sleeps on while the slot is its own"
@@ -507,6 +508,7 @@ class GateMachine(RuleBasedStateMachine):
     def open_only_when_nobody_waits_and_the_limit_is_over(self) -> None:
         """The gate is open exactly when the model is."""
         assert self.gate.is_open() == self.is_free()
+        assert self.gate.opens_at == self.opens_at
 
     def teardown(self) -> None:
         """End the threads that wait."""
