@@ -17,6 +17,7 @@ from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
 from bcd.integrations._imports import when_imported
 from bcd.integrations._points import CHANGES, Point
+from bcd.settings import DEFAULT_HOOKS
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["DEFAULT", "POINTS", "Handle", "install", "install_loop"]
+__all__ = ["POINTS", "Handle", "install", "install_loop"]
 
-DEFAULT = ("excepthook", "threading", "asyncio")
-POINTS = (*DEFAULT, "unraisable")
+POINTS = (*DEFAULT_HOOKS, "unraisable")
+"""Where errors come up that nothing handles."""
 
 
 class Handle:
@@ -70,7 +71,7 @@ def install(
     ignore: Ignore = (),
     before_trace: BeforeTrace | None = None,
     *,
-    points: Iterable[str] = DEFAULT,
+    points: Iterable[str] = DEFAULT_HOOKS,
 ) -> Handle:
     """Have errors traced that nothing in the program handles.
 

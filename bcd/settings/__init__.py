@@ -6,11 +6,20 @@ A program that never calls ``init`` has what its environment says; nothing is ra
 
 from bcd.settings.current import current_settings, replace_settings
 from bcd.settings.function import NamedFunction
-from bcd.settings.model import HOOKS, TRACERS, Arguments, BeforeTrace, Ignore, Settings
+from bcd.settings.model import (
+    DEFAULT_HOOKS,
+    HOOKS,
+    TRACERS,
+    Arguments,
+    BeforeTrace,
+    Ignore,
+    Settings,
+)
 from bcd.settings.reading import checked, misspelled, read
 from bcd.settings.values import a_config, ignored
 
 __all__ = [
+    "DEFAULT_HOOKS",
     "HOOKS",
     "TRACERS",
     "Arguments",

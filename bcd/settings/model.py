@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from bcd.config import GlobalConfig
     from bcd.tracer import Tracer
 
-__all__ = ["HOOKS", "TRACERS", "Arguments", "BeforeTrace", "Ignore", "Settings"]
+__all__ = ["DEFAULT_HOOKS", "HOOKS", "TRACERS", "Arguments", "BeforeTrace", "Ignore", "Settings"]
 
-HOOKS = ("excepthook", "threading", "asyncio", "unraisable", "signals")
+DEFAULT_HOOKS = ("excepthook", "threading", "asyncio")
+HOOKS = (*DEFAULT_HOOKS, "unraisable", "signals")
 """The hooks of the process that ``init`` can install."""
 
 TRACERS = ("python", "backtrace", "pyspy", "pystack", "gcore")
@@ -57,7 +58,7 @@ class Settings:
     """
 
     tracer: Tracer | str | None = None
-    hooks: tuple[str, ...] = ("excepthook", "threading", "asyncio")
+    hooks: tuple[str, ...] = DEFAULT_HOOKS
     release: str | None = None
     environment: str | None = None
     service: str | None = None

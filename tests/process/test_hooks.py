@@ -204,6 +204,18 @@ def test_asyncio_keeps_its_loader(run: Callable[..., Ended]) -> None:
     assert ended.visible == (0, "SourceFileLoader SourceFileLoader\n[]\n", "")
 
 
+def test_uninstalled_before_asyncio_is_imported(run: Callable[..., Ended]) -> None:
+    """Nothing of bcd waits for it any more."""
+    program = """
+        import sys
+        print([finder for finder in sys.meta_path if "bcd.integrations" in repr(finder)])
+        import asyncio
+        print(asyncio.BaseEventLoop.call_exception_handler.__code__.co_filename[-22:])
+    """
+    ended = run("from bcd.integrations import hooks; hooks.install().uninstall()", program)
+    assert ended.visible == (0, "[]\nasyncio/base_events.py\n", "")
+
+
 def test_a_handler_of_the_loop_is_called_as_before(run: Callable[..., Ended]) -> None:
     """The error is traced all the same."""
     program = TASK.replace(
@@ -241,12 +253,6 @@ def test_a_loop_of_another_make(run: Callable[..., Ended]) -> None:
     assert traced.stderr.replace("WATCHED = 1", "") == plain.stderr.replace("WATCHED = 0", "")
     assert "Task exception was never retrieved" in plain.stderr
     assert traced.hooks == ["asyncio"]
-
-
-def test_a_loop_that_is_watched_twice_is_traced_once(run: Callable[..., Ended]) -> None:
-    """Its own hook goes over that of its class."""
-    program = UVLOOP.replace("loop_factory=uvloop.new_event_loop", "")
-    assert run(INIT + "; WATCHED = 1", program).hooks == ["asyncio"]
 
 
 @pytest.mark.parametrize("order", ["{theirs}; {ours}", "{ours}; {theirs}"])
@@ -287,6 +293,39 @@ def test_environment_alone(run: Callable[..., Ended]) -> None:
     assert snapshot.attributes["service.name"] == "shop"
     assert ended.stderr.count("[bcd]") == 1
     assert "BCD_LIMITS is 'frames=many'; " in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("lock", "moment"),
+    [
+        ("bcd.startup._Installed.lock", "after_in_parent"),  # held during the fork
+        ("bcd.integrations._points.CHANGES", "before"),  # the fork waits for it
+    ],
+)
+def test_no_lock_stays_locked_in_a_child(run: Callable[..., Ended], lock: str, moment: str) -> None:
+    """Also not for another thread of the child (rule 24)."""
+    program = f"""
+        import os, threading, bcd.integrations._points, bcd.startup
+        bcd.init()
+        held, forking = threading.Event(), threading.Event()
+        def hold():
+            with {lock}:
+                held.set()
+                forking.wait()
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        os.register_at_fork({moment}=forking.set)
+        child = os.fork()
+        if not child:
+            inits = threading.Thread(target=bcd.init, daemon=True)
+            inits.start()
+            inits.join(20)
+            os._exit(inits.is_alive())
+        thread.join()
+        print(os.waitpid(child, 0)[1])
+    """
+    assert run("", program).visible == (0, "0\n", "")
 
 
 def test_a_forked_child_has_hooks_and_settings(run: Callable[..., Ended]) -> None:

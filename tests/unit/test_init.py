@@ -160,7 +160,16 @@ def test_a_misspelled_variable_is_told(
     assert line.endswith("BCD_RELAESE is no variable of bcd, but BCD_RELEASE is")
 
 
-def test_many_threads_at_once() -> None:
+@pytest.fixture
+def busy_switching() -> Iterator[None]:
+    """Threads that take turns as often as Python can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_many_threads_at_once(busy_switching: None) -> None:  # noqa: ARG001 - a state
     """The settings are those of one call, with its hooks, and no others are left."""
     before = standing()
     start = threading.Barrier(8)
@@ -422,6 +431,21 @@ class TestInstalling:
         upper.uninstall()
         lower.uninstall()
         assert taken == [upper._capture]
+
+    def test_a_loop_and_its_class(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The loop's own hook goes over that of its class, and is taken back alone."""
+        taken: list[object] = []
+        monkeypatch.setattr(Capture, "take", lambda self, *_, **__: taken.append(self))
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)
+        of_class, of_loop = hooks.install(points=["asyncio"]), hooks.install_loop(loop)
+        again = hooks.install_loop(loop)
+        for handle in (again, of_loop, of_class):
+            loop.call_exception_handler({"exception": ValueError()})
+            handle.uninstall()
+        loop.call_exception_handler({"exception": ValueError()})
+        loop.close()
+        assert taken == [again._capture, of_loop._capture, of_class._capture]
 
     def test_ctrl_c_ends_the_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What stood before is called all the same, which prints the error."""
