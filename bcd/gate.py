@@ -11,7 +11,6 @@ to be there to end it (rule 24).
 
 from __future__ import annotations
 
-import _thread
 import math
 import os
 import time
@@ -20,7 +19,10 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bcd import _greenlets
+
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
 
 __all__ = ["Gate", "Slot"]
@@ -31,11 +33,12 @@ _LONGEST_NAP = 3600.0  # seconds; keeps infinite waits below what a lock accepts
 class _Place:
     """A place in the queue; known by identity only."""
 
-    __slots__ = ("bell", "thread")
+    __slots__ = ("bell", "greenlet", "thread")
 
     def __init__(self) -> None:
-        self.bell: _thread.LockType | None = None
-        self.thread: int | None = _thread.get_ident()
+        self.bell: LockType | None = None
+        self.thread: int | None = _greenlets.get_ident()
+        self.greenlet = _greenlets.current()
 
     def ring(self) -> None:
         """Wake the thread that waits at this place, if there is one."""
@@ -131,8 +134,16 @@ class Slot:
         return first and gate.clock() >= gate.opens_at
 
     def waits_for_itself(self) -> bool:
-        """Whether this very thread has the slot or waits for it further up in its calls."""
-        return any(place.thread == self._place.thread for place in list(self._gate.queue))
+        """Whether this very thread has the slot or waits for it further up in its calls.
+
+        Of two greenlets of a thread one can wait for the other, if both leave it the thread.
+        """
+        mine = self._place
+        unknown = (None, mine.greenlet)
+        return any(
+            place.thread == mine.thread and (mine.greenlet is None or place.greenlet in unknown)
+            for place in list(self._gate.queue)
+        )
 
     def hand_over(self) -> None:
         """Note that another thread will release the slot."""
@@ -166,7 +177,7 @@ class Slot:
             True when it was won; False when the deadline came first, also where it had passed
             before the call.
         """
-        self._place.bell = _thread.allocate_lock()
+        self._place.bell = _greenlets.allocate_lock()
         self._place.bell.acquire()
         try:
             self.join()
@@ -194,7 +205,7 @@ class Slot:
     def _sleep(self, seconds: float) -> None:
         bell = self._place.bell
         if bell is not None:
-            bell.acquire(timeout=max(0.0, min(seconds, _LONGEST_NAP)))
+            _greenlets.acquire(bell, time.monotonic() + min(seconds, _LONGEST_NAP))
 
     def release(self, rate_limit: float) -> None:
         """Give the slot up and keep it closed for a while; does nothing the second time.

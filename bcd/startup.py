@@ -7,6 +7,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from bcd._greenlets import limitation
 from bcd.config import config_from, current_config, update_config
 from bcd.errors import ConfigError
 from bcd.integrations import hooks
@@ -71,6 +72,8 @@ def init(**arguments: Unpack[Arguments]) -> None:
         notice(line)
     with _Installed.lock:
         _installed.replace(settings, config, tracer)
+    if (line := limitation()) is not None:
+        notice(line)
 
 
 def _config(given: object, variables: Variables) -> GlobalConfig:

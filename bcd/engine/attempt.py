@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bcd import _greenlets
 from bcd.config import current_config
 from bcd.engine.arguments import timeout_of, with_attributes, with_extras
 from bcd.engine.putting import put_printed
@@ -79,7 +80,7 @@ class Attempt:
         self.started = started
         self.held = 0.0
         self.adopted = False
-        self.done = _thread.allocate_lock()
+        self.done = _greenlets.allocate_lock()
         self.done.acquire()
         self._tracer = tracer
         self._error = error
@@ -207,7 +208,7 @@ class Attempt:
         return self.result(failure)
 
     def _outcome(self, running: Running, deadline: float) -> TraceError | None:
-        if running.wait(deadline):
+        if _greenlets.in_turns(running.wait, deadline):
             return self._verdict(running)
         try:
             running.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import math
 import os
 import sys
@@ -11,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bcd import _linux
+from bcd import _greenlets, _linux
 from bcd.engine.attempt import GATE, Attempt, Dropped, busy
 from bcd.engine.result import TraceResult
 from bcd.errors import KillError, TraceError
@@ -100,9 +99,9 @@ def flush(timeout: float) -> bool:
     Returns:
         True when none is under way any more.
     """
-    end = time.monotonic() + timeout
+    end = time.monotonic() + min(timeout, _LONGEST_WAIT)
     for attempt in list(_under_way):
-        if not attempt.done.acquire(timeout=min(max(0.0, end - time.monotonic()), _LONGEST_WAIT)):
+        if not _greenlets.acquire(attempt.done, end):
             return False
         attempt.done.release()
     return True
@@ -137,7 +136,7 @@ def _detach(attempt: Attempt) -> bool:
     if sys.is_finalizing():  # Python 3.11 would start one that never runs
         return False
     attempt.hand_over()
-    starting = partial(_thread.start_new_thread, _conclude, (attempt,))
+    starting = partial(_greenlets.start_new_thread, _conclude, (attempt,))
     noting = partial(setattr, attempt, "adopted", True)  # noqa: FBT003 - setattr takes it so
     try:
         _under_way.add(attempt)

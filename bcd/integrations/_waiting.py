@@ -6,11 +6,12 @@ default executor, which would delay the end of the loop.
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from bcd import _greenlets
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,7 +44,7 @@ async def in_thread(work: Callable[[], None]) -> None:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        _thread.start_new_thread(work, ())
+        _greenlets.start_new_thread(work, ())
         return
     done = loop.create_future()
 
@@ -54,7 +55,7 @@ async def in_thread(work: Callable[[], None]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(_settle, done)
 
-    _thread.start_new_thread(run, ())  # unlike Thread.start it does not wait for the thread
+    _greenlets.start_new_thread(run, ())  # unlike Thread.start it does not wait for the thread
     with contextlib.suppress(asyncio.CancelledError):
         await done
 

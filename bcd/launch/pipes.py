@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -154,7 +153,7 @@ class Listener:
             How many bytes came, 0 at the end, -1 when there are none now.
         """
         try:
-            data = os.read(self.end, _CHUNK)
+            data = _linux.read(self.end, _CHUNK)
         except BlockingIOError:
             return -1
         if self._writer is None:

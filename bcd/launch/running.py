@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import math
 import os
+import posix
 import select
 import signal
 import time
@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bcd import _linux
+from bcd import _greenlets, _linux
 from bcd.errors import StartError
 from bcd.launch.arguments import Program, argument
 from bcd.launch.pipes import Descriptors, Feed, Listener, number_of
@@ -93,7 +93,8 @@ class Running:
 
     def _input(self, source: int | bytes | IO[bytes] | None, *, more_input: bool) -> int:
         if source is None:
-            return self._descriptors.open(os.open, os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            # That of "os" may be eventlet's, which makes a hub in each thread that calls it.
+            return self._descriptors.open(posix.open, os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         number = None if isinstance(source, bytes) else number_of(source)
         if number is not None or isinstance(source, int):
             return number or 0
@@ -146,7 +147,8 @@ class Running:
         """Feed the tracer and listen to it until it ends.
 
         Args:
-            deadline: Moment of ``time.monotonic()`` at which to give up, may be infinite.
+            deadline: Moment of ``time.monotonic()`` at which to give up, may be infinite; one
+                that has passed takes what there is.
 
         Returns:
             True when it has ended; its outputs are complete then, save for what descendants
@@ -157,13 +159,13 @@ class Running:
         poller, work = self._listen()
         while not self._reap():
             left = min(deadline - time.monotonic(), _LONGEST_POLL)
-            if left <= 0:
-                return False
             nap = min(left, _LONGEST_POLL if self._pidfd in work else _NAP)
-            for number, _ in poller.poll(nap * 1000):
+            for number, _ in poller.poll(max(0.0, nap) * 1000):
                 if not work[number]():
                     poller.unregister(number)
                     del work[number]
+            if left <= 0:
+                return False
         for listener in self._listeners.values():
             listener.drain()
         self.close()
@@ -172,7 +174,7 @@ class Running:
     def _listen(self) -> tuple[select.poll, dict[int | None, Callable[[], bool]]]:
         """What to poll, and what to do then; that returns whether it is to be polled again."""
         work: dict[int | None, Callable[[], bool]] = {}
-        poller = select.poll()
+        poller = _greenlets.poll()
         for listener in self._listeners.values():
             poller.register(listener.end, select.POLLIN)
             work[listener.end] = listener.listen
@@ -273,7 +275,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 def _reap_later(running: Running) -> None:
     """Wait for a process that was told to end, without the caller."""
-    starting = partial(_thread.start_new_thread, running.wait, (math.inf,))
+    starting = partial(_greenlets.start_new_thread, running.wait, (math.inf,))
     noting = partial(setattr, running, "adopted", True)  # noqa: FBT003 - setattr takes it so
     try:
         _linux.in_one_call((starting, noting))  # no interrupt can come between the two

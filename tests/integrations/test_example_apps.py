@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.libraries import need
+
 pytestmark = pytest.mark.server
 
 UVICORN = ["uvicorn", "--port", "0", "--app-dir", "example_apps"]
@@ -48,12 +50,16 @@ WORKERS = {
     "starlette, one worker": [],
     "flask": ["--workers", "2"],
     "flask, preloaded": ["--workers", "2", "--preload"],
+    "flask, gevent": ["--worker-class", "gevent"],
+    "flask, gevent, preloaded": ["--worker-class", "gevent", "--preload"],
 }
 
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_shop_fails_deep_in_its_code(serve: Any, name: str) -> None:
     """A failing checkout, with slow requests in flight, gives one snapshot without secrets."""
+    if "gevent" in name:
+        need("gevent")
     arguments, goods, unpayable = SHOPS[name.partition(",")[0]]
     shop = serve([*arguments[:-1], *WORKERS[name], arguments[-1]])
     waiting = [http.client.HTTPConnection("127.0.0.1", shop.port) for _ in range(6)]

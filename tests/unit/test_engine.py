@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import gc
 import math
 import os
@@ -23,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bcd import freeze
+from bcd import _greenlets, freeze
 from bcd.config import GlobalConfig, current_config, update_config
 from bcd.engine import TraceResult, attempt, error_text, flush, plain, trace, tracing, type_name
 from bcd.engine.arguments import timeout_of
@@ -164,7 +163,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> int:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    monkeypatch.setattr(_thread, "start_new_thread", refused)
+    monkeypatch.setattr(_greenlets, "start_new_thread", refused)
 
 
 # Options

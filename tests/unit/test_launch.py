@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import io
 import os
 import signal
@@ -14,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from bcd import _linux
+from bcd import _greenlets, _linux
 from bcd.errors import StartError
 from bcd.launch import KEPT_BYTES, LONGEST_ARGUMENT, Running, argument, running, start
 from bcd.tracer import Command
@@ -348,7 +347,7 @@ def test_without_threads_a_late_death_is_reaped_by_the_next_start(
     def refused(*_: object) -> int:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    monkeypatch.setattr(_thread, "start_new_thread", refused)
+    monkeypatch.setattr(_greenlets, "start_new_thread", refused)
     monkeypatch.setattr(running, "_DEATH", seconds)
     tracer = start(shell("exec sleep 1000"))
     tracer.discard()
