@@ -72,8 +72,8 @@ def init(**arguments: Unpack[Arguments]) -> None:
         notice(line)
     with _Installed.lock:
         _installed.replace(settings, config, tracer)
-    if (line := limitation()) is not None:
-        notice(line)
+    if (limited := limitation()) is not None:
+        notice(limited)
 
 
 def _config(given: object, variables: Variables) -> GlobalConfig:

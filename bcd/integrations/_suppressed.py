@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
 import os
-import threading
 
 __all__ = ["Suppressed", "suppressed"]
 
@@ -22,7 +22,7 @@ class Suppressed:
     def clear(self) -> None:
         """Forget everything; a forked child starts so, its parent reports what it counted."""
         # Reentrant: a collected object may fail in this very thread while the lock is held.
-        self._lock = threading.RLock()
+        self._lock = _thread.RLock()
         self._counts: dict[str, int] = {}
         self._others = 0
 

@@ -8,7 +8,7 @@ Source: Backtrace's documentation, "Submitting a Snapshot to Coroner".
 
 from __future__ import annotations
 
-import _thread
+import _socket
 import os
 import socket
 import stat
@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from bcd import _greenlets
 from bcd.config import seconds
 from bcd.errors import ConfigError, PutError
 
@@ -195,18 +196,18 @@ class _Upload:
         self._whole = False
         self._sockets: list[socket.socket] = []
         self._problem: str | None = "it did not come to an end"
-        self._done = _thread.allocate_lock()
+        self._done = _greenlets.allocate_lock()
 
     def run(self) -> str | None:
         """Upload; returns why it was not accepted."""
         self._done.acquire()
         try:
-            _thread.start_new_thread(self._work, ())
+            _greenlets.start_new_thread(self._work, ())
         except RuntimeError:  # no more threads, or the interpreter is shutting down
             self._work()
         try:
-            left = max(0.0, self._ends_at - time.monotonic())
-            in_time = self._done.acquire(timeout=min(left, _LONGEST_WAIT))
+            longest = time.monotonic() + _LONGEST_WAIT
+            in_time = _greenlets.acquire(self._done, min(self._ends_at, longest))
         finally:
             self._late = True
             self._shut_down()
@@ -281,8 +282,10 @@ class _Upload:
     def _shut_down(self) -> None:
         for connection in self._sockets:
             with suppress(OSError):  # it is closed
+                wrapped = getattr(connection, "fd", connection)  # by eventlet, where it patched
+                plain = socket.socket if isinstance(wrapped, socket.socket) else _socket.socket
                 # That of SSLSocket would go on in plain text if another thread writes.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                plain.shutdown(wrapped, socket.SHUT_RDWR)
 
     def _reason(self, error: Exception) -> str:
         text = f"{type(error).__name__}: {error}"

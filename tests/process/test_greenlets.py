@@ -114,6 +114,11 @@ def test_real_thread_waits_as_ever(library: str, when: str, tmp_path: Path) -> N
     assert run(library, when, "in_pool", tmp_path) == [DONE, None, None]
 
 
+def test_upload_leaves_the_thread(library: str, when: str, tmp_path: Path) -> None:
+    """The server that takes it may be a greenlet of the same thread."""
+    assert run(library, when, "uploads", tmp_path) == [3]
+
+
 def test_killed_greenlet_takes_its_tracer_along(library: str, when: str, tmp_path: Path) -> None:
     """Neither slot nor process is left of one that is killed while it waits."""
     assert run(library, when, "killed", tmp_path) == {"queue": 0, "children": []}

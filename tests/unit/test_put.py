@@ -19,6 +19,7 @@ import httpx  # noqa: F401 - loaded before the first test counts descriptors
 import pytest
 
 import bcd
+from bcd import _greenlets
 from bcd.errors import ConfigError, PutError
 from bcd.tracers._put import _Upload
 from bcd.tracers.backtrace import BTTracer
@@ -494,16 +495,14 @@ def test_without_threads_it_is_uploaded_all_the_same(
     tracer: BTTracer, server: UploadServer, snapshot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their number may be limited, or the interpreter be shutting down."""
-    import _thread
-
-    begin = _thread.start_new_thread
+    begin = _greenlets.start_new_thread
 
     def refused(function: Any, *arguments: Any) -> int:
         if getattr(function, "__self__", None).__class__ is _Upload:
             raise RuntimeError("can't start new thread")
         return begin(function, *arguments)
 
-    monkeypatch.setattr(_thread, "start_new_thread", refused)
+    monkeypatch.setattr(_greenlets, "start_new_thread", refused)
     tracer.put(snapshot)
     assert server.bodies == [SMALL]
     assert not snapshot.exists()

@@ -194,6 +194,33 @@ def in_pool():
     return found
 
 
+def uploads():
+    """The server is a greenlet of the thread that waits for its answer."""
+    server_module = importlib.import_module("http.server")
+    sizes = []
+
+    class Server(server_module.BaseHTTPRequestHandler):
+        def do_POST(self):
+            sizes.append(len(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = server_module.HTTPServer(("127.0.0.1", 0), Server)
+    serving = spawn(server.handle_request)
+    path = os.path.join(FOLDER, "snapshot")
+    with open(path, "wb") as file:
+        file.write(b"tea")
+    tracer = bcd.BTTracer()
+    tracer.configure_put(f"http://127.0.0.1:{server.server_port}", "0" * 64)
+    join(spawn(tracer.put, path))
+    join(serving)
+    server.server_close()
+    return sizes
+
+
 def killed():
     """A greenlet that is killed while it waits takes its tracer with it."""
     waiting = spawn(trace, endless, None, options())
