@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from bcd.tracer import TracerSig as TracerSig
     from bcd.tracers._log import LoggingLog as LoggingLog
     from bcd.tracers.backtrace import BTTracer as BTTracer
+    from bcd.tracers.gcore import GcoreTracer as GcoreTracer
+    from bcd.tracers.pyspy import PySpyTracer as PySpyTracer
+    from bcd.tracers.pystack import PystackTracer as PystackTracer
     from bcd.tracers.python import PythonTracer as PythonTracer
 
 __version__ = "0.1.0"
@@ -61,6 +64,9 @@ _HOME = {
     "TracerSig": "bcd.tracer",
     "LoggingLog": "bcd.tracers._log",
     "BTTracer": "bcd.tracers.backtrace",
+    "GcoreTracer": "bcd.tracers.gcore",
+    "PySpyTracer": "bcd.tracers.pyspy",
+    "PystackTracer": "bcd.tracers.pystack",
     "PythonTracer": "bcd.tracers.python",
 }
 

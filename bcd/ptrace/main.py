@@ -12,7 +12,7 @@ from bcd.ptrace.document import Document
 from bcd.ptrace.layout import Layout
 from bcd.ptrace.memory import LiveMemory, Memory
 from bcd.ptrace.redact import Redactor
-from bcd.ptrace.request import Request, decode, from_arguments, from_line
+from bcd.ptrace.request import Request, answer, decode, fail, from_arguments, from_line, read_line
 from bcd.ptrace.target import Target
 from bcd.ptrace.write import Folder
 
@@ -25,7 +25,6 @@ _ADDRESS_SPACE = 512 * 1024 * 1024
 _GRACE = 3
 """After this many times the time for reading, whatever still runs is interrupted."""
 
-_LONGEST_LINE = 1 << 20
 _ANSWER_MS = 1000
 _REFERENCE_TYPES = (int, str, dict, list, type, BaseException)
 
@@ -47,11 +46,10 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
         request, rest = _ask(arguments)
         path = _take(request, rest, own_folder, version)
     except (OSError, ReadError) as error:
-        return _fail(str(error))
+        return fail(str(error))
     except MemoryError:
-        return _fail("the tracer ran out of memory")
-    _print(1, os.fsencode(path) + b"\n")
-    return 0
+        return fail("the tracer ran out of memory")
+    return answer(path)
 
 
 def _bound_memory() -> None:
@@ -61,37 +59,11 @@ def _bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
 
 
-def _fail(reason: str) -> int:
-    line = " ".join(reason.split())
-    _print(2, f"{line}\n".encode("utf-8", "backslashreplace"))
-    return 1
-
-
-def _print(descriptor: int, data: bytes) -> None:
-    """Print, also when nobody listens any more: the snapshot is what counts."""
-    try:
-        os.write(descriptor, data)
-    except OSError:
-        return
-
-
-def _read_line() -> tuple[bytes, bytes]:
-    """The first line of standard input, and what of the rest came with it."""
-    data = b""
-    while b"\n" not in data and len(data) <= _LONGEST_LINE:
-        part = os.read(0, 65536)
-        if not part:
-            break
-        data += part
-    line, _, rest = data.partition(b"\n")
-    return line, rest
-
-
 def _ask(arguments: Sequence[str]) -> tuple[Request, bytes]:
     """The request, and what of the second line of standard input is read already."""
     if arguments:
         return from_arguments(arguments), b""
-    line, rest = _read_line()
+    line, rest = read_line()
     return from_line(line), rest
 
 

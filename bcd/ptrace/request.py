@@ -1,6 +1,11 @@
-"""What the tracer process is asked for: by the program on standard input, or by hand in argv."""
+"""What the tracer process is asked for, and its answer.
+
+A program asks on standard input, a person by hand in argv; either gets one line.
+"""
 
 from __future__ import annotations
+
+import os
 
 from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits
@@ -11,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
+_LONGEST_LINE = 1 << 20
 USAGE = (
     "usage: --faulted PID [--thread TID]... [--fault-thread TID]... [--kv KEY:VALUE]..."
     " [--classifier NAME]... [--output FOLDER]"
@@ -68,13 +74,26 @@ class Request:
         Raises:
             RequestError: An unknown option, or one without its value.
         """
+        for unknown in self.take_arguments(arguments):
+            raise RequestError(f"unknown option {unknown!r}; {USAGE}")
+
+    def take_arguments(self, arguments: Sequence[str]) -> list[str]:
+        """Take Backtrace-like options among others.
+
+        Returns:
+            The others, in their order.
+
+        Raises:
+            RequestError: An option without its value.
+        """
+        others = []
         rest = iter(arguments)
         for option in rest:
-            if option in _IGNORED or option.startswith(("--load=", "--module=")):
-                continue
-            if option not in _OPTIONS:
-                raise RequestError(f"unknown option {option!r}; {USAGE}")
-            _OPTIONS[option](self, _value(option, rest))
+            if option in _OPTIONS:
+                _OPTIONS[option](self, _value(option, rest))
+            elif option not in _IGNORED and not option.startswith(("--load=", "--module=")):
+                others.append(option)
+        return others
 
 
 def _value(option: str, rest: Iterator[str]) -> str:
@@ -181,8 +200,12 @@ def _optional_int(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def decode(line: bytes) -> Any:
+def decode(line: bytes, what: str = "the request on standard input") -> Any:
     """Decode JSON without the ``json`` package, which takes 8 ms to import.
+
+    Args:
+        line: The JSON.
+        what: Names it in an error.
 
     Raises:
         RequestError: It is no JSON.
@@ -194,7 +217,7 @@ def decode(line: bytes) -> Any:
         settings: Any = _Settings()
         document, _ = make_scanner(settings)(text.strip(), 0)
     except (StopIteration, ValueError) as error:
-        raise RequestError(f"the request on standard input is no JSON: {error}") from None
+        raise RequestError(f"{what} is no JSON: {error}") from None
     return document
 
 
@@ -209,3 +232,36 @@ class _Settings:
     parse_constant = float
     array_hook = None
     memo: dict[str, str] = {}  # noqa: RUF012 - as JSONDecoder has it
+
+
+def read_line() -> tuple[bytes, bytes]:
+    """The first line of standard input, and what of the rest came with it."""
+    data = b""
+    while b"\n" not in data and len(data) <= _LONGEST_LINE:
+        part = os.read(0, 65536)
+        if not part:
+            break
+        data += part
+    line, _, rest = data.partition(b"\n")
+    return line, rest
+
+
+def answer(path: str) -> int:
+    """Print the path of what was written; returns the exit status."""
+    _print(1, os.fsencode(path) + b"\n")
+    return 0
+
+
+def fail(reason: str, status: int = 1) -> int:
+    """Print why nothing was written; returns the exit status."""
+    line = " ".join(reason.split())
+    _print(2, f"{line}\n".encode("utf-8", "backslashreplace"))
+    return status
+
+
+def _print(descriptor: int, data: bytes) -> None:
+    """Print, also when nobody listens any more: the snapshot is what counts."""
+    try:
+        os.write(descriptor, data)
+    except OSError:
+        return

@@ -10,9 +10,11 @@ from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits
 from bcd.snapshot.format import (
     GZIP_ABOVE,
+    ID_LENGTH,
     TEMPORARY_PREFIX,
     TEMPORARY_SUFFIX,
     file_name,
+    id_of_dump_file,
     id_of_file,
     is_id,
 )
@@ -79,21 +81,58 @@ class Folder:
             RequestError: It could not be written; nothing is left of it.
         """
         name = file_name(snapshot_id, len(data))
-        stored = compress(data) if len(data) > GZIP_ABOVE else data
-        self._check_space(len(stored))
-        temporary = f"{TEMPORARY_PREFIX}{snapshot_id}.{os.getpid()}{TEMPORARY_SUFFIX}"
+        path = self.put(name, compress(data) if len(data) > GZIP_ABOVE else data)
+        self._prune(name, limits)
+        return path
+
+    def put(self, name: str, data: bytes) -> str:
+        """Write one file, whole or not at all.
+
+        Args:
+            name: Its name, which starts with an id.
+            data: Its content.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            RequestError: It could not be written; nothing is left of it.
+        """
+        self.check_space(len(data))
+        temporary = f"{TEMPORARY_PREFIX}{name[:ID_LENGTH]}.{os.getpid()}{TEMPORARY_SUFFIX}"
         try:
-            self._write(temporary, stored)
+            self._write(temporary, data)
+        except OSError as error:
+            self.remove(temporary)
+            raise self._unwritten(error) from None
+        return self.adopt(temporary, name)
+
+    def adopt(self, temporary: str, name: str) -> str:
+        """Give a file that is written and whole the name under which it is found.
+
+        Args:
+            temporary: The name under which it was written.
+            name: Its name from now on.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            RequestError: That could not be done; nothing is left of it.
+        """
+        try:
             os.rename(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
             os.fsync(self._descriptor)
         except OSError as error:
-            self._remove(temporary)
-            raise RequestError(
-                f"the snapshot could not be written to {self.path}: {error.strerror};"
-                " free or enlarge that disk, or name another folder with BCD_DIR"
-            ) from None
-        self._prune(name, limits)
+            self.remove(temporary)
+            raise self._unwritten(error) from None
         return os.path.join(self.path, name)
+
+    def _unwritten(self, error: OSError) -> RequestError:
+        return RequestError(
+            f"the snapshot could not be written to {self.path}: {error.strerror};"
+            " free or enlarge that disk, or name another folder with BCD_DIR"
+        )
 
     def _write(self, name: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -106,16 +145,29 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def _check_space(self, size: int) -> None:
+    def check_space(self, size: int) -> int:
+        """Refuse to fill up the disk.
+
+        Args:
+            size: Bytes that are to be written.
+
+        Returns:
+            How many could be.
+
+        Raises:
+            RequestError: There is no room for so many.
+        """
         space = os.fstatvfs(self._descriptor)
         free = space.f_bavail * space.f_frsize
         if free < size + _SPARE:
             raise RequestError(
-                f"only {free:,} bytes are free for the snapshot in {self.path};"
-                " free or enlarge that disk, or name another folder with BCD_DIR"
+                f"only {free:,} bytes are free for the snapshot in {self.path}, which takes"
+                f" {size:,}; free or enlarge that disk, or name another folder with BCD_DIR"
             )
+        return free - _SPARE
 
-    def _remove(self, name: str) -> None:
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
         try:
             os.unlink(name, dir_fd=self._descriptor)
         except OSError:  # it was never made, or another tracer has removed it
@@ -123,17 +175,43 @@ class Folder:
 
     def _prune(self, newest: str, limits: Limits) -> None:
         """Remove the oldest snapshots above the limits, and temporary files left by the dead."""
-        found = sorted(self._snapshots())
+        found = sorted(file for file in self.files() if id_of_file(file[0]))
         count, size = len(found), sum(bytes_ for _, bytes_ in found)
         for name, bytes_ in found:
             if count <= limits["snapshots"] and size <= limits["folder_bytes"]:
                 return
             if name != newest:
-                self._remove(name)
+                self.remove(name)
                 count, size = count - 1, size - bytes_
 
-    def _snapshots(self) -> Iterator[tuple[str, int]]:
-        """(name, bytes) of the snapshots; names sort by age."""
+    def enter(self) -> None:
+        """Make this the working directory of the process."""
+        os.fchdir(self._descriptor)
+
+    def flush(self, name: str) -> None:
+        """Have a file that another program wrote on the disk, and for this user alone.
+
+        Raises:
+            OSError: It is not there, or no ordinary file.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=self._descriptor)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def is_stale(self, name: str) -> bool:
+        """Whether a file was written so long ago that its writer must be dead."""
+        try:
+            status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:  # another tracer has removed it
+            return False
+        return status.st_mtime < time.time() - _STALE_SECONDS
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """(name, bytes) of each file; names sort by age. Temporary files of the dead go."""
         long_ago = time.time() - _STALE_SECONDS
         with os.scandir(self._descriptor) as entries:
             for entry in entries:
@@ -141,10 +219,10 @@ class Folder:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:  # another tracer has removed it
                     continue
-                if id_of_file(entry.name):
+                if not _is_temporary(entry.name):
                     yield entry.name, status.st_size
-                elif _is_temporary(entry.name) and status.st_mtime < long_ago:
-                    self._remove(entry.name)
+                elif status.st_mtime < long_ago:
+                    self.remove(entry.name)
 
 
 def _open_private(path: str) -> int:
@@ -179,14 +257,14 @@ def _open_private(path: str) -> int:
 
 def _holds_only_ours(descriptor: int) -> bool:
     """Whether a folder is bcd's alone, so that its mode is bcd's to change."""
-    return all(id_of_file(name) or _is_temporary(name) for name in os.listdir(descriptor))
+    return all(
+        id_of_file(name) or id_of_dump_file(name) or _is_temporary(name)
+        for name in os.listdir(descriptor)
+    )
 
 
 def _is_temporary(name: str) -> bool:
     """Whether a file is one that some tracer writes, or did not live to write."""
     stem = name.removeprefix(TEMPORARY_PREFIX).removesuffix(TEMPORARY_SUFFIX)
     identity, _, process = stem.partition(".")
-    return len(name) - len(stem) == _MARKS and is_id(identity) and process.isdigit()
-
-
-_MARKS = len(TEMPORARY_PREFIX + TEMPORARY_SUFFIX)
+    return name.startswith(TEMPORARY_PREFIX) and is_id(identity) and process.isdigit()

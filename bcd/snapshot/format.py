@@ -18,9 +18,18 @@ SUFFIX = ".bcd.json"
 SUFFIX_GZIP = ".bcd.json.gz"
 """End of the name of a snapshot file that is compressed."""
 
+DUMP_FORMAT_VERSION = 1
+"""The format of the heads of dumps that this bcd writes; it reads this one and all older ones."""
+
+DUMP_HEAD = ".dump.json"
+"""End of the name of the file that says what a dump is, after the id."""
+
+DUMP_OUTPUTS = {"py-spy": ".pyspy.json", "pystack": ".pystack.txt", "gcore": ".core"}
+"""Tool → end of the name of the file that holds what it found, after the id."""
+
 TEMPORARY_PREFIX = "."
 TEMPORARY_SUFFIX = ".tmp"
-"""Begin and end of the name of a file that is still being written."""
+"""Begin and end of the name of a file that is still being written; gcore's lack the end."""
 
 GZIP_ABOVE = 64 * 1024
 """Documents of more bytes than this are compressed."""
@@ -64,7 +73,16 @@ def id_of_file(name: str) -> str | None:
 
     Files that are still being written and files of other programs give None.
     """
-    for suffix in (SUFFIX, SUFFIX_GZIP):
+    return _id_before((SUFFIX, SUFFIX_GZIP), name)
+
+
+def id_of_dump_file(name: str) -> str | None:
+    """Return the id in the name of a file of a dump, its head included, None for any other."""
+    return _id_before((DUMP_HEAD, *DUMP_OUTPUTS.values()), name)
+
+
+def _id_before(suffixes: tuple[str, ...], name: str) -> str | None:
+    for suffix in suffixes:
         stem = name.removesuffix(suffix)
         if stem != name and is_id(stem):
             return stem

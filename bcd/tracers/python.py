@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
-from datetime import timedelta
 
 from bcd import _linux
 from bcd.errors import ConfigError, FinalizeError
@@ -15,10 +13,12 @@ from bcd.folder import snapshot_folder
 from bcd.snapshot.limits import problem_with
 from bcd.tracer import Command, TraceOptions
 from bcd.tracers._base import TracerBase
+from bcd.tracers._settings import checked_names, checked_seconds
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from typing import Any
 
     from bcd.tracer import Memory
@@ -64,7 +64,7 @@ class PythonTracer(TracerBase):
         reveal: Sequence[str] = (),
         timeout: float | timedelta = 30.0,
     ) -> None:
-        seconds = _checked_seconds(timeout)
+        seconds = checked_seconds(timeout)
         super().__init__(
             defaults=TraceOptions(faulted=True, err_classification=True, timeout=seconds)
         )
@@ -73,8 +73,8 @@ class PythonTracer(TracerBase):
         self._program = os.fsdecode(program or _PROGRAM)
         self._settings = {
             "limits": _checked_limits(limits or {}),
-            "redact": _checked_names("redact", redact),
-            "reveal": _checked_names("reveal", reveal),
+            "redact": checked_names("redact", redact),
+            "reveal": checked_names("reveal", reveal),
         }
         self._executable = _executable()
 
@@ -164,25 +164,8 @@ def _executable() -> list[int] | None:
     return [status.st_dev, status.st_ino]
 
 
-def _checked_names(setting: str, names: Sequence[str]) -> list[str]:
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{setting} is {names!r}: pass a list of names, each a str")
-    return list(names)
-
-
 def _checked_limits(limits: Mapping[str, int]) -> dict[str, int]:
     problem = problem_with(limits)
     if problem is not None:
         raise ConfigError(problem)
     return dict(limits)
-
-
-def _checked_seconds(timeout: float | timedelta) -> float:
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not _is_number(seconds) or math.isnan(seconds):
-        raise ConfigError(f"timeout is {timeout!r}: pass seconds or a timedelta, below 0 for none")
-    return float(seconds)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
