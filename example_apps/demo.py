@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bcd.errors import SnapshotError
+from bcd.store.base import Found
 from bcd.store.files import FolderStore
 
 if TYPE_CHECKING:
@@ -190,6 +191,8 @@ def read_snapshot(folder: Path) -> tuple[Snapshot, bytes]:
         found = FolderStore(str(folder)).find("latest")
     except SnapshotError as error:
         raise DemoError(f"the snapshot cannot be read: {error}") from error
+    if not isinstance(found, Found):
+        raise DemoError("what was written is no snapshot")
     return found.snapshot, found.document
 
 

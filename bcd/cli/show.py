@@ -1,14 +1,22 @@
-"""``bcd show``: one snapshot."""
+"""``bcd show``: one snapshot, or one dump of another tool."""
 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from bcd.cli._folder import folder_option, store
 from bcd.cli._output import print_json, print_lines, print_warnings, terminal_width
+from bcd.report.dump import dump_report
 from bcd.report.text import Detail, View, report
+from bcd.snapshot.codec import parse
+from bcd.store.base import FoundDump
+from bcd.store.files import read_output
+
+if TYPE_CHECKING:
+    from bcd.store.base import Found
 
 __all__ = ["show_command"]
 
@@ -42,11 +50,14 @@ def show_command(  # noqa: PLR0913 - one for each option
     tasks: bool | None,
     folder: str | None,
 ) -> None:
-    """Show a snapshot: the newest one, or that of an ID (its begin or end will do) or a PATH."""
+    """Show a snapshot: the newest one, or that of an ID (its begin or end will do) or a PATH.
+
+    A dump of py-spy, pystack or gcore is shown likewise.
+    """
     found = store(folder).find(reference)
     print_warnings(found.warnings)
     if as_json:
-        print_json(json.loads(found.document))
+        print_json(_document(found))
         return
     view = View(
         width=terminal_width(),
@@ -54,7 +65,28 @@ def show_command(  # noqa: PLR0913 - one for each option
         threads=_detail(threads),
         tasks=_detail(tasks),
     )
-    print_lines(report(found.snapshot, view))
+    if isinstance(found, FoundDump):
+        print_lines(list(dump_report(found.dump, _output(found), found.location, view)))
+    else:
+        print_lines(report(found.snapshot, view))
+
+
+def _document(found: Found | FoundDump) -> dict[str, object]:
+    """The document of a snapshot; the head of a dump with its path and what is in it."""
+    document: dict[str, object] = json.loads(found.document)
+    if not isinstance(found, FoundDump):
+        return document
+    document["path"] = found.location
+    if found.dump.tool.name == "py-spy":
+        document["content"] = parse(_output(found))
+    elif found.dump.tool.name == "pystack":
+        document["content"] = _output(found).decode("utf-8", "backslashreplace")
+    return document
+
+
+def _output(found: FoundDump) -> bytes:
+    """What the tool found; nothing of a core, which is not for readers."""
+    return b"" if found.dump.tool.name == "gcore" else read_output(found)
 
 
 def _detail(wanted: bool | None) -> Detail:  # noqa: FBT001 - click's three states

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from bcd.report._view import View
     from bcd.snapshot.model import Process, Snapshot
 
-__all__ = ["duration", "pair_lines", "process_pairs", "tracer_text"]
+__all__ = ["duration", "file_size", "pair_lines", "process_pairs", "tracer_text"]
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
+_KIBIBYTE = 1 << 10
 _MEBIBYTE = 1 << 20
 _VALUE_LINES = 4
 _MODES = {
@@ -76,6 +77,15 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def file_size(count: int) -> str:
+    """Say how much a file holds."""
+    if count < _KIBIBYTE:
+        return f"{count} bytes"
+    if count < _MEBIBYTE:
+        return f"{count / _KIBIBYTE:.0f} KiB"
+    return f"{count / _MEBIBYTE:,.0f} MiB"
 
 
 def _runs(process: Process) -> str:

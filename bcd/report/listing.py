@@ -1,11 +1,12 @@
-"""Snapshots as a table, a line each."""
+"""Snapshots and dumps as a table, a line each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from bcd.report._process import duration
+from bcd.report._process import duration, file_size
 from bcd.report.line import Part, cells, cut, line
+from bcd.snapshot.dump import Dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
 
     from bcd.snapshot.head import Head
 
-__all__ = ["listing_lines"]
+__all__ = ["Row", "listing_lines"]
+
+Row: TypeAlias = "Head | Dump"
 
 _NARROWEST = 20
 
 
 def listing_lines(
-    heads: Sequence[Head], *, now: datetime | None, width: int | None
+    heads: Sequence[Row], *, now: datetime | None, width: int | None
 ) -> Iterator[Text]:
-    """Show snapshots as a table.
+    """Show snapshots and dumps as a table.
 
     Args:
         heads: In the order of the lines.
@@ -37,7 +40,7 @@ def listing_lines(
         yield line(("ID".ljust(id_width), "dim"), "  ", ("WHEN".ljust(widest), "dim"), *_title())
     room = width and max(width - id_width - widest - 4, _NARROWEST)
     for head, when in zip(heads, times, strict=True):
-        parts = _error(head, room)
+        parts = _dump(head, room) if isinstance(head, Dump) else _error(head, room)
         yield line((head.id.ljust(id_width), "cyan"), "  ", when.ljust(widest), "  ", *parts)
 
 
@@ -45,18 +48,25 @@ def _title() -> list[Part]:
     return ["  ", ("ERROR", "dim")]
 
 
-def _time(head: Head, now: datetime | None) -> str:
+def _time(head: Row, now: datetime | None) -> str:
     if now is None:
         return f"{head.created:%Y-%m-%dT%H:%M:%SZ}"
     seconds = (now - head.created).total_seconds()
     return f"{duration(seconds)} ago" if seconds >= 1 else "just now"
 
 
-def _error(head: Head, room: int | None) -> list[Part]:
+def _dump(dump: Dump, room: int | None) -> list[Part]:
+    """Return the tool and the size before the rest."""
+    tool = f"[{dump.tool.name}, {file_size(dump.output.size)}] "
+    left = None if room is None else max(room - cells(tool), 0)
+    return [(tool, "yellow"), *_error(dump, left)]
+
+
+def _error(head: Row, room: int | None) -> list[Part]:
     """Return the error and the route, as much of them as there is room for."""
     if head.error is None:
-        return [(f"({head.reason.kind}, no error)", "dim")]
-    kind = cut(head.error.type, room)
+        return [(cut(f"({head.reason.kind}, no error)", room), "dim")]
+    kind = cut(head.error.type or "error", room)
     left = None if room is None else room - cells(kind)
     message = head.error.message.partition("\n")[0]
     text = cut(f": {message}", left) if message and (left is None or left > 2) else ""  # noqa: PLR2004 - the colon
@@ -66,6 +76,6 @@ def _error(head: Head, room: int | None) -> list[Part]:
     return [(kind, "bold red"), text, (route if fits else "", "dim")]
 
 
-def _route(head: Head) -> str:
+def _route(head: Row) -> str:
     method = head.attributes.get("http.request.method", head.attributes.get("http.method", ""))
     return f"{method} {head.attributes.get('http.route', '')}".strip()

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from bcd.report._exceptions import exception_lines
 from bcd.report._frames import FrameWriter
 from bcd.report._process import pair_lines, process_pairs, tracer_text
+from bcd.report._sections import attribute_section, section, sentences
 from bcd.report._stacks import thread_lines
 from bcd.report._tasks import task_lines
 from bcd.report._view import Detail, View
 from bcd.report.line import line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from rich.text import Text
 
@@ -43,16 +44,16 @@ def report(snapshot: Snapshot, view: View) -> Iterator[Text]:
     if snapshot.exception is not None:
         yield line()
         yield from exception_lines(snapshot.exception, frames)
-    yield from _attributes(snapshot, view)
-    yield from _section("Process", pair_lines(process_pairs(snapshot.process), view))
+    yield from attribute_section(snapshot.attributes, snapshot.classifiers, view)
+    yield from section("Process", pair_lines(process_pairs(snapshot.process), view))
     if view.threads is not Detail.NONE:
         rows = thread_lines(snapshot.threads, frames, view.threads)
-        yield from _section(f"Threads ({len(snapshot.threads)})", rows)
+        yield from section(f"Threads ({len(snapshot.threads)})", rows)
     if view.tasks is not Detail.NONE:
         rows = task_lines(snapshot.tasks, frames, view.tasks)
-        yield from _section(f"Tasks ({len(snapshot.tasks)})", rows)
-    yield from _section("Cut short", _sentences(snapshot.truncated))
-    yield from _section("Notes", _sentences(snapshot.notes))
+        yield from section(f"Tasks ({len(snapshot.tasks)})", rows)
+    yield from section("Cut short", sentences(snapshot.truncated))
+    yield from section("Notes", sentences(snapshot.notes))
 
 
 def plain(snapshot: Snapshot, view: View | None = None) -> str:
@@ -73,24 +74,3 @@ def _title(snapshot: Snapshot) -> Iterator[Text]:
     where = f"pid {snapshot.process.pid}" + (f" on {host}" if host else "")
     yield line(f"{snapshot.id} · {snapshot.created:%Y-%m-%d %H:%M:%S} UTC · {where}", style="dim")
     yield line(tracer_text(snapshot), style="dim")
-
-
-def _attributes(snapshot: Snapshot, view: View) -> Iterator[Text]:
-    pairs = list(snapshot.attributes.items())
-    if snapshot.classifiers:
-        pairs.append(("classifiers", ", ".join(snapshot.classifiers)))
-    yield from _section("Attributes", pair_lines(pairs, view))
-
-
-def _section(title: str, rows: Iterable[Text]) -> Iterator[Text]:
-    empty = True
-    for row in rows:
-        if empty:
-            yield line()
-            yield line((title, "bold underline"))
-            empty = False
-        yield row
-
-
-def _sentences(sentences: Iterable[str]) -> Iterator[Text]:
-    return (line("  ", each, style="dim") for each in sentences)

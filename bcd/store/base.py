@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from bcd.snapshot.dump import Dump
     from bcd.snapshot.head import Head
     from bcd.snapshot.model import Snapshot
 
-__all__ = ["Entry", "Found", "Listing", "Store"]
+__all__ = ["DumpEntry", "Entry", "Found", "FoundDump", "Listing", "Store"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +29,33 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DumpEntry:
+    """One dump in a list.
+
+    Attributes:
+        head: What is known of it.
+        location: Where the tool's output lies.
+        size: Bytes that it takes.
+    """
+
+    head: Dump
+    location: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """What a store holds.
 
     Attributes:
-        entries: Newest first.
+        entries: The snapshots, newest first.
+        dumps: The dumps, newest first.
         warnings: What looks like a snapshot and cannot be read, one sentence each.
         hint: What to do, where there is nothing to list.
     """
 
     entries: tuple[Entry, ...]
+    dumps: tuple[DumpEntry, ...] = ()
     warnings: tuple[str, ...] = ()
     hint: str | None = None
 
@@ -59,18 +77,35 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDump:
+    """One dump.
+
+    Attributes:
+        dump: What is known of it.
+        document: The JSON of its head, with the keys that bcd ignores.
+        location: Where the tool's output lies.
+        warnings: Newer snapshots or dumps that were passed over because they cannot be read.
+    """
+
+    dump: Dump
+    document: bytes
+    location: str
+    warnings: tuple[str, ...] = ()
+
+
 class Store(Protocol):
-    """A place where snapshots are kept."""
+    """A place where snapshots are kept, and dumps beside them."""
 
     def listing(self) -> Listing:
-        """List the snapshots, newest first.
+        """List the snapshots and the dumps, newest first.
 
         Raises:
             SnapshotError: The store itself cannot be read.
         """
 
-    def find(self, reference: str) -> Found:
-        """Read one snapshot.
+    def find(self, reference: str) -> Found | FoundDump:
+        """Read one snapshot or the head of one dump.
 
         Args:
             reference: ``"latest"``, an id, or the begin or end of an id that fits only one.

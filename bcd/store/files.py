@@ -1,28 +1,38 @@
-"""Snapshots as files of one folder, which is how the tracer process leaves them."""
+"""Snapshots and dumps as files of one folder, which is how the tracer process leaves them."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bcd.errors import SnapshotCorrupt, SnapshotError, SnapshotNotFound
 from bcd.snapshot.codec import MAX_BYTES, from_dict, inflate, parse
-from bcd.snapshot.format import SUFFIX, SUFFIX_GZIP, id_of_file
+from bcd.snapshot.dump import read_dump
+from bcd.snapshot.format import (
+    DUMP_HEAD,
+    DUMP_OUTPUTS,
+    SUFFIX,
+    SUFFIX_GZIP,
+    id_of_dump_file,
+    id_of_file,
+)
 from bcd.snapshot.head import read_head
-from bcd.store.base import Entry, Found, Listing
+from bcd.store.base import DumpEntry, Entry, Found, FoundDump, Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["FolderStore", "read_file"]
+__all__ = ["FolderStore", "read_file", "read_output"]
 
 _NAMED_AT_MOST = 3
+_SUFFIXES = (SUFFIX, SUFFIX_GZIP, DUMP_HEAD, *DUMP_OUTPUTS.values())
 
 
 class FolderStore:
-    """A folder of snapshots.
+    """A folder of snapshots and dumps.
 
     Other processes may write and prune in it at any time. Files of other programs and those
     still being written are not seen; symbolic links are not followed.
@@ -35,29 +45,37 @@ class FolderStore:
         self._folder = folder
 
     def listing(self) -> Listing:
-        """List the snapshots, newest first; damaged ones are named in the warnings.
+        """List snapshots and dumps, newest first; damaged ones are named in the warnings.
 
         Raises:
             SnapshotNotFound: The folder cannot be read.
         """
         entries: list[Entry] = []
+        dumps: list[DumpEntry] = []
         warnings: list[str] = []
         for path in self._paths().values():
             try:
-                entries.append(_entry(path))
+                if path.endswith(DUMP_HEAD):
+                    dumps.append(_dump_entry(path))
+                else:
+                    entries.append(_entry(path))
             except SnapshotNotFound:
                 continue  # pruned in between
             except SnapshotError as error:
                 warnings.append(str(error))
-        hint = None if entries else self._hint()
-        return Listing(entries=tuple(entries), warnings=tuple(warnings), hint=hint)
+        return Listing(
+            entries=tuple(entries),
+            dumps=tuple(dumps),
+            warnings=tuple(warnings),
+            hint=None if entries or dumps else self._hint(),
+        )
 
-    def find(self, reference: str) -> Found:
-        """Read one snapshot.
+    def find(self, reference: str) -> Found | FoundDump:
+        """Read one snapshot or the head of one dump.
 
         Args:
             reference: ``"latest"``, an id, the begin or end of one that fits only one
-                snapshot of the folder, or the path of a file anywhere.
+                snapshot or dump of the folder, or the path of a file anywhere.
 
         Raises:
             SnapshotNotFound: None fits, or more than one; or the file cannot be opened.
@@ -66,7 +84,7 @@ class FolderStore:
         """
         if reference == "latest":
             return self._latest()
-        if os.sep in reference or reference.endswith((SUFFIX, SUFFIX_GZIP)):
+        if os.sep in reference or reference.endswith(_SUFFIXES):
             return read_file(reference)
         fitting = self._fitting(reference.upper())
         if len(fitting) == 1:
@@ -85,7 +103,7 @@ class FolderStore:
             else f"no snapshot {reference!r}: {self._hint()}"
         )
 
-    def _latest(self) -> Found:
+    def _latest(self) -> Found | FoundDump:
         warnings: list[str] = []
         for path in self._paths().values():
             try:
@@ -93,12 +111,7 @@ class FolderStore:
             except SnapshotError as error:
                 warnings.append(str(error))
                 continue
-            return Found(
-                snapshot=found.snapshot,
-                document=found.document,
-                location=path,
-                warnings=tuple(warnings),
-            )
+            return replace(found, warnings=tuple(warnings))
         raise SnapshotNotFound("; ".join([*warnings, self._hint()]))
 
     def _fitting(self, part: str) -> dict[str, str]:
@@ -110,7 +123,7 @@ class FolderStore:
         }
 
     def _paths(self) -> dict[str, str]:
-        """Id → path of every snapshot file, newest first."""
+        """Id → path of every snapshot and of the head of every dump, newest first."""
         try:
             with os.scandir(self._folder) as entries:
                 found = dict(sorted(_snapshot_files(entries), reverse=True))
@@ -132,18 +145,54 @@ class FolderStore:
         )
 
 
-def read_file(path: str) -> Found:
-    """Read the snapshot in one file, a pipe as well.
+def read_file(path: str) -> Found | FoundDump:
+    """Read the snapshot in one file, a pipe as well, or the head of the dump that has the file.
 
     Raises:
         SnapshotNotFound: The file cannot be opened or read.
         SnapshotCorrupt: It holds no snapshot, or a damaged one.
         SnapshotTooNew: It has a format newer than this bcd.
     """
+    dump_id = id_of_dump_file(Path(path).name)
+    if dump_id is not None:
+        return _find_dump(str(Path(path).with_name(dump_id + DUMP_HEAD)))
     with _naming(path):
         document = inflate(_content(path))
         snapshot = from_dict(parse(document))
     return Found(snapshot=snapshot, document=document, location=path)
+
+
+def read_output(found: FoundDump) -> bytes:
+    """Read what the tool of a dump has found.
+
+    Raises:
+        SnapshotNotFound: The file is gone, or cannot be opened.
+        SnapshotCorrupt: It is larger than anything that is kept.
+    """
+    with _naming(found.location):
+        return inflate(_content(found.location))
+
+
+def _find_dump(path: str) -> FoundDump:
+    with _naming(path):
+        document = _content(path)
+        dump = read_dump(document)
+    output = str(Path(path).with_name(dump.output.name))
+    return FoundDump(dump=dump, document=document, location=output)
+
+
+def _dump_entry(path: str) -> DumpEntry:
+    found = _find_dump(path)
+    with _naming(found.location):
+        size = _size(found.location)
+    return DumpEntry(head=found.dump, location=found.location, size=size)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError as error:
+        raise SnapshotNotFound(f"cannot be found: {error.strerror}") from None
 
 
 def _entry(path: str) -> Entry:
@@ -178,6 +227,8 @@ def _content(path: str) -> bytes:
 def _snapshot_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, str]]:
     for entry in entries:
         snapshot_id = id_of_file(entry.name)
+        if snapshot_id is None and entry.name.endswith(DUMP_HEAD):
+            snapshot_id = id_of_dump_file(entry.name)
         if snapshot_id is not None and _is_file(entry):
             yield snapshot_id, entry.path
 
