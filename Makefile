@@ -20,6 +20,7 @@ demo: $(VENV)/.demo  ## Watch a failing request become a snapshot
 	@$(BIN)/python example_apps/demo.py
 
 test: lint  ## Run lint, types, import rule and tests
+	@.ci/gdb
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.test  ## Check the code without running it
