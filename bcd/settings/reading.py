@@ -42,12 +42,13 @@ _SETTINGS = {
 }
 _ELSEWHERE = ("dir", "rate_limit", "resend_signal", "raise_on_kill_failure")
 _OF_A_MADE_TRACER = ("redact", "reveal", "limits", "folder", "timeout", "python")
+_OF_A_TOOL = ("redact", "reveal", "folder", "timeout", "python")
 _TAKEN_BY = {
     "python": _OF_A_MADE_TRACER,
     "backtrace": ("timeout",),
-    "pyspy": ("folder", "timeout"),
-    "pystack": ("folder", "timeout"),
-    "gcore": ("folder", "timeout"),
+    "pyspy": _OF_A_TOOL,
+    "pystack": _OF_A_TOOL,
+    "gcore": _OF_A_TOOL,
 }
 _ALIKE = 0.75  # of 1, by difflib's measure: RATELIMIT for RATE_LIMIT, but not HOME for HOOKS
 

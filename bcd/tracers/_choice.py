@@ -74,15 +74,20 @@ def _made(asked: str, settings: Settings) -> Tracer:
     if asked == "backtrace":
         return backtrace.BTTracer()
     if asked in _ADAPTERS:
-        return _adapter(asked, settings.folder)
+        return _adapter(asked, settings)
     return backtrace.BTTracer(path=asked)
 
 
-def _adapter(name: str, folder: str | None) -> Tracer:
+def _adapter(name: str, settings: Settings) -> Tracer:
     """Make one of the tracers that run a tool; imported only where it is asked for."""
     module, factory = _ADAPTERS[name]
     try:
-        tracer: Tracer = getattr(import_module(module), factory)(folder=folder)
+        tracer: Tracer = getattr(import_module(module), factory)(
+            folder=settings.folder,
+            python=settings.python,
+            redact=settings.redact,
+            reveal=settings.reveal,
+        )
     except ImportError as problem:
         raise ConfigError(
             f"tracer is {name!r}, and {problem}; install it, or choose another tracer"

@@ -7,20 +7,21 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import bcd
 from bcd import _linux
+from bcd.engine.attempt import GATE
 from bcd.errors import ConfigError, FinalizeError, StartError
+from bcd.tracers import default_tracer
 from bcd.tracers.gcore import GcoreTracer
 from bcd.tracers.pyspy import PySpyTracer
 from bcd.tracers.pystack import PystackTracer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bcd.tracers._foreign import ForeignTracer
 
 TRACERS: list[type[Any]] = [PySpyTracer, PystackTracer, GcoreTracer]
@@ -186,9 +187,33 @@ class TestMissing:
 
     def test_a_trace_says_so(self, tmp_path: Path) -> None:
         """It is the error of the result, and nothing is raised."""
+        GATE.reset()
         tracer = PySpyTracer(program=tmp_path / "none", folder=tmp_path / "kept")
         result = bcd.trace(tracer, options=bcd.TraceOptions(timeout=30))
+        GATE.reset()  # the next test need not wait for the rate limit
         assert isinstance(result.error, StartError)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [*zip(("pyspy", "pystack", "gcore"), TRACERS, strict=True)]
+)
+def test_settings_of_the_process_reach_it(
+    name: str, kind: type[Any], tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``BCD_TRACER`` names it, and what is set on secrets, folder and interpreter is kept."""
+    told = {"TRACER": name, "REDACT": "iban", "REVEAL": "session", "PYTHON": tool, "DIR": "/kept"}
+    for variable, value in told.items():
+        monkeypatch.setenv(f"BCD_{variable}", value)
+    monkeypatch.setattr("bcd.settings.current._current", {})
+    monkeypatch.setattr("bcd.tracers._default", {})
+    monkeypatch.setenv("PATH", str(Path(tool).parent))
+    Path(tool).with_name(kind.executable).hardlink_to(tool)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    made = default_tracer()
+    assert isinstance(made, kind)
+    request = request_of(made, [])
+    assert (request["redact"], request["reveal"]) == (["iban"], ["session"])
+    assert (request["output"], made.finalize([]).argv[0]) == ("/kept", tool)
 
 
 @EACH
