@@ -41,14 +41,14 @@ _SETTINGS = {
     "python": _Setting(values.path),
 }
 _ELSEWHERE = ("dir", "rate_limit", "resend_signal", "raise_on_kill_failure")
-_OF_A_MADE_TRACER = ("redact", "reveal", "limits", "folder", "timeout", "python")
-_OF_A_TOOL = ("redact", "reveal", "folder", "timeout", "python")
+_OF_ANY_TOOL = ("redact", "reveal", "folder", "timeout", "python")
+_OF_A_MADE_TRACER = (*_OF_ANY_TOOL, "limits")
 _TAKEN_BY = {
     "python": _OF_A_MADE_TRACER,
     "backtrace": ("timeout",),
-    "pyspy": _OF_A_TOOL,
-    "pystack": _OF_A_TOOL,
-    "gcore": _OF_A_TOOL,
+    "pyspy": _OF_ANY_TOOL,
+    "pystack": _OF_ANY_TOOL,
+    "gcore": _OF_ANY_TOOL,
 }
 _ALIKE = 0.75  # of 1, by difflib's measure: RATELIMIT for RATE_LIMIT, but not HOME for HOOKS
 

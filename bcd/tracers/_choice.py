@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bcd.errors import ConfigError
 from bcd.notice import notice
 from bcd.settings import current_settings
 from bcd.tracers import backtrace
@@ -18,11 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make", "make_or_make_do"]
 
-_ADAPTERS = {
-    "pyspy": ("bcd.tracers.pyspy", "PySpyTracer"),
-    "pystack": ("bcd.tracers.pystack", "PystackTracer"),
-    "gcore": ("bcd.tracers.gcore", "GcoreTracer"),
-}
+_OF_TOOLS = {"pyspy": "PySpyTracer", "pystack": "PystackTracer", "gcore": "GcoreTracer"}
 
 
 def make(settings: Settings) -> Tracer:
@@ -63,33 +58,14 @@ def _best(settings: Settings) -> str:
 
 
 def _made(asked: str, settings: Settings) -> Tracer:
+    shared: dict[str, Any] = {
+        name: getattr(settings, name) for name in ("folder", "python", "redact", "reveal")
+    }
     if asked == "python":
-        return PythonTracer(
-            folder=settings.folder,
-            python=settings.python,
-            limits=settings.limits,
-            redact=settings.redact,
-            reveal=settings.reveal,
-        )
+        return PythonTracer(limits=settings.limits, **shared)
     if asked == "backtrace":
         return backtrace.BTTracer()
-    if asked in _ADAPTERS:
-        return _adapter(asked, settings)
+    if asked in _OF_TOOLS:  # each is loaded only where it is asked for
+        tracer: Tracer = getattr(import_module(f"bcd.tracers.{asked}"), _OF_TOOLS[asked])(**shared)
+        return tracer
     return backtrace.BTTracer(path=asked)
-
-
-def _adapter(name: str, settings: Settings) -> Tracer:
-    """Make one of the tracers that run a tool; imported only where it is asked for."""
-    module, factory = _ADAPTERS[name]
-    try:
-        tracer: Tracer = getattr(import_module(module), factory)(
-            folder=settings.folder,
-            python=settings.python,
-            redact=settings.redact,
-            reveal=settings.reveal,
-        )
-    except ImportError as problem:
-        raise ConfigError(
-            f"tracer is {name!r}, and {problem}; install it, or choose another tracer"
-        ) from problem
-    return tracer
