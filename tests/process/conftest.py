@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 TARGETS = REPOSITORY / "tests" / "targets" / "reading"
-SUPPORTED = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 CLOSED = jsonschema.Draft202012Validator(load_schema(closed=True))
 
@@ -44,6 +44,7 @@ def _candidates(version: str) -> Iterator[str]:
     on_path = shutil.which(f"python{version}")
     if on_path:
         yield on_path
+    yield str(REPOSITORY / ".pythons" / "usr" / "bin" / f"python{version}")  # `make test` puts it there
     for root in (_pyenv_root(), Path.home() / ".pyenv"):
         if root is not None:
             yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))
