@@ -21,6 +21,10 @@ Frame = dict[str, object]
 
 _OPTIMIZED = 0x1
 """``CO_OPTIMIZED`` of ``co_flags``: the variables are in slots. Source: inspect's documentation."""
+
+_OF_THE_COMPILER = frozenset({"__classdict__", "__conditional_annotations__"})
+"""Cells of class bodies for annotations: nobody wrote them. Source: Python/symtable.c."""
+
 _CELL_KINDS = 0xC0
 """``CO_FAST_CELL | CO_FAST_FREE``. Source: CPython Include/internal/pycore_code.h, 3.11 to 3.15."""
 _OWNED_BY_C = 3
@@ -161,7 +165,7 @@ class Frames:
             value = slot & mask
             if value and kind & _CELL_KINDS and self._objects.type_address(value) == cell_type:
                 value = self._memory.word(value + self._target.layout.misc.cell)
-            if value:
+            if value and name not in _OF_THE_COMPILER:
                 yield name, value
 
     def _read_code(self, address: int) -> _Code | None:

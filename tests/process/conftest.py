@@ -44,7 +44,9 @@ def _candidates(version: str) -> Iterator[str]:
     on_path = shutil.which(f"python{version}")
     if on_path:
         yield on_path
-    yield str(REPOSITORY / ".pythons" / "usr" / "bin" / f"python{version}")  # `make test` puts it there
+    yield str(
+        REPOSITORY / ".pythons" / "usr" / "bin" / f"python{version}"
+    )  # `make test` puts it there
     for root in (_pyenv_root(), Path.home() / ".pyenv"):
         if root is not None:
             yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))

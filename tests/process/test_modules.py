@@ -30,6 +30,7 @@ QUICK = {
     "_json",
     "_signal",
     "_struct",
+    "_types",
     "_weakref",
     "gc",
     "resource",

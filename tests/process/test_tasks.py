@@ -27,11 +27,17 @@ WAITS = {
 
 
 @pytest.fixture(params=["plain", "eager"])
-def traced(run_target: Run, request: pytest.FixtureRequest, interpreter: str) -> Traced:
-    """The tasks, made as usual and, from 3.12 on, eagerly."""
+def making(request: pytest.FixtureRequest, interpreter: str) -> str:
+    """How tasks are made: as usual and, from 3.12 on, eagerly."""
     if request.param == "eager" and interpreter.endswith("3.11"):
         pytest.skip("eager tasks came with Python 3.12")
-    (one,) = run_target("tasks.py", request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def traced(run_target: Run, making: str) -> Traced:
+    """The tasks of the target."""
+    (one,) = run_target("tasks.py", making)
     return one
 
 
@@ -71,10 +77,10 @@ class TestTasks:
         ]
         assert markers == ["'depth 2'", "'depth 1'", "'depth 0'"]
 
-    def test_who_waits_for_whom(self, traced: Traced, interpreter: str) -> None:
+    def test_who_waits_for_whom(self, traced: Traced, interpreter: str, making: str) -> None:
         """A task that another one gathers, groups, waits for or shields names that one.
 
-        Only 3.11's ``wait_for`` makes a task of its own.
+        One that runs eagerly is not awaited yet. Only 3.11's ``wait_for`` makes one of its own.
         """
         tasks = by_name(traced)
         names = {task["id"]: task["name"] for task in traced.snapshot["tasks"]}
@@ -86,11 +92,6 @@ class TestTasks:
         inner = [shown.pop(name) for name in list(shown) if name.startswith("Task-")]
         assert inner == ([["waits_with_timeout"]] if interpreter.endswith("3.11") else [])
         expected = {name: [other] for name, other in WAITS.items()}
-        if not tasks_are_eager(traced):
+        if making == "plain":
             expected["tracing"] = ["Task-1"]
         assert shown == expected
-
-
-def tasks_are_eager(traced: Traced) -> bool:
-    """Whether the task that traces ran before it got its name."""
-    return "tracing" not in traced.truth
