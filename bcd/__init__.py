@@ -12,6 +12,7 @@ import sys
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import, and every trace imports this module
 if TYPE_CHECKING:
+    from bcd._linux import enable_tracing as enable_tracing
     from bcd.config import GlobalConfig as GlobalConfig
     from bcd.config import update_config as update_config
     from bcd.engine import TraceResult as TraceResult
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bcd.errors import SnapshotError as SnapshotError
     from bcd.errors import TraceError as TraceError
     from bcd.recover import recover as recover
+    from bcd.signals import register as register
+    from bcd.signals import unregister as unregister
     from bcd.startup import init as init
     from bcd.tracer import Command as Command
     from bcd.tracer import Log as Log
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "enable_tracing": "bcd._linux",
     "GlobalConfig": "bcd.config",
     "update_config": "bcd.config",
     "TraceResult": "bcd.engine",
@@ -53,6 +57,8 @@ _HOME = {
     "SnapshotError": "bcd.errors",
     "TraceError": "bcd.errors",
     "recover": "bcd.recover",
+    "register": "bcd.signals",
+    "unregister": "bcd.signals",
     "init": "bcd.startup",
     "Command": "bcd.tracer",
     "Log": "bcd.tracer",

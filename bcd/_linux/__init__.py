@@ -16,6 +16,7 @@ The package can be imported anywhere; :func:`unavailable` says whether it can be
 """
 
 from bcd._linux.descriptors import close, closing, pipe, poll, read, set_nonblocking, write
+from bcd._linux.dispositions import has_handler, reset_when_caught
 from bcd._linux.libc import in_one_call, unavailable
 from bcd._linux.limits import remedy
 from bcd._linux.process import (
@@ -38,6 +39,7 @@ __all__ = [
     "close",
     "closing",
     "enable_tracing",
+    "has_handler",
     "in_one_call",
     "kill_and_reap",
     "native_thread_id",
@@ -47,6 +49,7 @@ __all__ = [
     "read",
     "reaping",
     "remedy",
+    "reset_when_caught",
     "resident_bytes",
     "set_nonblocking",
     "spawn",

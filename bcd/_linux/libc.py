@@ -27,6 +27,7 @@ __all__ = [
     "ctypes",
     "failure",
     "in_one_call",
+    "loaded",
     "unavailable",
 ]
 
@@ -52,6 +53,7 @@ class Libc:
         self.prctl = self._take("prctl", integer, long, long, long, long)
         self.mask = self._take("pthread_sigmask", integer, pointer, pointer)
         self.kill = self._take("kill", integer, integer)
+        self.sigaction = self._take("sigaction", integer, pointer, pointer)
         self.clone = self._take("clone", pointer, pointer, integer, pointer, pointer)
         self.sleep = ctypes.cast(self._held.sleep, pointer)
         self.posix_spawn = self._take("posix_spawn", *[pointer] * 6)
@@ -101,6 +103,11 @@ if _CTYPES and sys.platform == "linux":
         LIBC = Libc()
     except (AttributeError, OSError, ValueError) as error:
         _fault = f"the C library lacks what bcd needs ({error})"
+
+
+def loaded() -> bool:
+    """Whether the functions of the C library can be called, as a platform bcd cannot read may."""
+    return LIBC is not None
 
 
 def unavailable() -> str | None:

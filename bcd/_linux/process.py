@@ -10,7 +10,7 @@ from functools import partial
 from operator import call
 
 from bcd._linux.descriptors import closing, read
-from bcd._linux.libc import LIBC, SIGNAL_SET_BYTES, check, ctypes, failure, in_one_call
+from bcd._linux.libc import LIBC, SIGNAL_SET_BYTES, check, ctypes, failure, in_one_call, loaded
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
@@ -42,15 +42,23 @@ def native_thread_id() -> int:
     return get_native_id()
 
 
-def enable_tracing() -> None:
-    """Allow any process of the same user to attach to this one (Yama's ``ptrace_scope`` 1).
+def enable_tracing() -> bool:
+    """Let any process of the same user attach to this one, where Yama allows it to parents only.
 
-    Raises:
-        OSError: The kernel refused. A kernel without Yama needs no permission and is no error.
+    That is Yama's ``ptrace_scope`` 1, Ubuntu's default. Tracers that attach need it (those of
+    other makers); bcd's own does not. A child that is forked later has to call it itself.
+
+    Returns:
+        False, with nothing changed, where there is no such permission to give: on another
+        system, without the C library, or if the kernel refused. A kernel without Yama needs no
+        permission, which is True.
+
+    Source: PR_SET_PTRACER(2const).
     """
+    if not loaded():
+        return False
     refused = LIBC.prctl(_PR_SET_PTRACER, _PR_SET_PTRACER_ANY, 0, 0, 0)
-    if refused and ctypes.get_errno() != errno.EINVAL:
-        raise failure()
+    return not refused or ctypes.get_errno() == errno.EINVAL
 
 
 def resident_bytes() -> int:

@@ -339,7 +339,7 @@ class TestProcess:
 
     def test_tracing_can_be_allowed_anywhere(self) -> None:
         """A kernel without Yama needs no permission; that is no error."""
-        _linux.enable_tracing()
+        assert _linux.enable_tracing() is True
 
     def test_kill_and_reap(self) -> None:
         """A child is dead and gone afterwards, and once more is no error."""

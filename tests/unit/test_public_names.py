@@ -36,10 +36,13 @@ NAMES = {
     "Tracer",
     "TracerSig",
     "__version__",
+    "enable_tracing",
     "flush",
     "init",
     "recover",
+    "register",
     "trace",
+    "unregister",
     "update_config",
 }
 HOOKS = {
