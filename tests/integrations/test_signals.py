@@ -1,0 +1,122 @@
+"""Registered for signals inside real servers, whose own handlers stay in force."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytestmark = pytest.mark.server
+
+PROGRAMS = "tests/integrations/programs"
+UVICORN = ["uvicorn", "--port", "0", "--app-dir", PROGRAMS, "signal_asgi:app"]
+GUNICORN = ["gunicorn", "--bind", "127.0.0.1:0", "--chdir", PROGRAMS]
+PATIENCE = 60.0
+
+
+def texts(snapshots: Sequence[dict[str, Any]]) -> list[str]:
+    """The signals that were traced."""
+    return [snapshot["attributes"]["error"] for snapshot in snapshots]
+
+
+class TestUvicorn:
+    @pytest.mark.parametrize("where", ["", "import", "startup"])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_shuts_down_gracefully(
+        self, serve: Any, monkeypatch: pytest.MonkeyPatch, where: str, number: int
+    ) -> None:
+        """SIGINT and SIGTERM come to uvicorn, wherever the program registers.
+
+        When it is done uvicorn restores what stood at its start and sends the signal again. So
+        SIGTERM ends the process by itself, unless it is registered at import (rule 28).
+        """
+        monkeypatch.setenv("WHERE", where)
+        server = serve(UVICORN)
+        server.process.send_signal(number)
+        server.process.wait(PATIENCE)
+        snapshots = server.stop()
+        words = (signal.strsignal(number) or "").lower()
+        assert texts(snapshots) == ([words] if where else [])
+        by_itself = number == signal.SIGTERM and where != "import"
+        assert server.process.returncode == (-number if by_itself else 0)
+        assert "shut down" in server.lines
+        assert server.lines[-1].startswith("INFO:     Finished server process")
+
+    @pytest.mark.parametrize("where", ["import", "startup"])
+    def test_abort_shows_what_it_does(
+        self, serve: Any, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        """SIGABRT gives a snapshot, and the server goes on serving (rules 27 and 28)."""
+        monkeypatch.setenv("WHERE", where)
+        server = serve(UVICORN)
+        server.process.send_signal(signal.SIGABRT)
+        (snapshot,) = server.snapshots(1)
+        assert snapshot["reason"]["kind"] == "signal"
+        assert snapshot["attributes"]["error"] == "aborted"
+        assert snapshot["classifiers"] == ["bcd.SignalError"]
+        assert server.request("GET", "/")[0] == 404
+
+
+class TestGunicorn:
+    def test_worker_that_hangs_is_shown(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The arbiter ends it as without bcd, and a snapshot shows where it hung (rule 28)."""
+        said = []
+        for where in ("", "import"):
+            monkeypatch.setenv("WHERE", where)
+            server = serve([*GUNICORN, "--timeout", "1", "signal_wsgi:app"], where or "bare")
+            _request_hang(server)
+            assert server.request("GET", "/")[0] == 200
+            snapshots = server.stop()
+            said.append([_anonymous(line) for line in server.lines if "] [" in line])
+        assert said[0] == said[1]
+        (snapshot,) = snapshots
+        assert snapshot["attributes"]["error"] == "aborted"
+        (main,) = [thread for thread in snapshot["threads"] if thread["faulted"]]
+        assert main["name"] == "MainThread"
+        (frame,) = [frame for frame in main["frames"] if frame["function"] == "hang"]
+        assert "the supplier" in str(frame["locals"])
+
+    @pytest.mark.parametrize("extra", [[], ["--preload"]], ids=["import", "preload"])
+    def test_ends_as_before(
+        self, serve: Any, monkeypatch: pytest.MonkeyPatch, extra: list[str]
+    ) -> None:
+        """Its handlers stay in force: it ends with the same words and the same status."""
+        ends = []
+        for where in ("", "import"):
+            monkeypatch.setenv("WHERE", where)
+            server = serve([*GUNICORN, *extra, "signal_wsgi:app"], where or "bare")
+            assert server.request("GET", "/")[0] == 200
+            server.stop()
+            ends.append([server.process.returncode, *map(_anonymous, server.lines)])
+        assert ends[0] == ends[1]
+
+    def test_preloaded_worker_that_hangs(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What gunicorn sets after the fork replaces our handler; the arbiter is not disturbed."""
+        monkeypatch.setenv("WHERE", "import")
+        server = serve([*GUNICORN, "--timeout", "1", "--preload", "signal_wsgi:app"])
+        _request_hang(server)
+        assert server.request("GET", "/")[0] == 200
+        server.process.send_signal(signal.SIGABRT)
+        (snapshot,) = server.snapshots(1)
+        assert snapshot["process"]["pid"] == server.process.pid
+        server.stop()
+        assert server.process.returncode == 0
+
+
+def _request_hang(server: Any) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    with contextlib.closing(connection), contextlib.suppress(http.client.HTTPException, OSError):
+        connection.request("GET", "/hang")
+        connection.getresponse().read()
+
+
+def _anonymous(line: str) -> str:
+    """A line of gunicorn's log without time, process ids and port."""
+    return re.sub(r"\d+", "N", line.partition("] ")[2].partition("] ")[2])
