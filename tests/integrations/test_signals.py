@@ -43,7 +43,8 @@ class TestUvicorn:
         server.process.wait(PATIENCE)
         snapshots = server.stop()
         words = (signal.strsignal(number) or "").lower()
-        assert texts(snapshots) == ([words] if where else [])
+        traces = {"": [[]], "startup": [[words]], "import": [[words], []]}  # or it ends too soon
+        assert texts(snapshots) in traces[where]
         by_itself = number == signal.SIGTERM and where != "import"
         assert server.process.returncode == (-number if by_itself else 0)
         assert "shut down" in server.lines
@@ -74,11 +75,10 @@ class TestGunicorn:
             _request_hang(server)
             assert server.request("GET", "/")[0] == 200
             snapshots = server.stop()
-            said.append([_anonymous(line) for line in server.lines if "] [" in line])
+            said.append(_words(server))
         assert said[0] == said[1]
-        (snapshot,) = snapshots
-        assert snapshot["attributes"]["error"] == "aborted"
-        (main,) = [thread for thread in snapshot["threads"] if thread["faulted"]]
+        assert texts(snapshots) == ["aborted", "terminated"], "the latter of the next worker"
+        (main,) = [thread for thread in snapshots[0]["threads"] if thread["faulted"]]
         assert main["name"] == "MainThread"
         (frame,) = [frame for frame in main["frames"] if frame["function"] == "hang"]
         assert "the supplier" in str(frame["locals"])
@@ -94,7 +94,7 @@ class TestGunicorn:
             server = serve([*GUNICORN, *extra, "signal_wsgi:app"], where or "bare")
             assert server.request("GET", "/")[0] == 200
             server.stop()
-            ends.append([server.process.returncode, *map(_anonymous, server.lines)])
+            ends.append([server.process.returncode, *_words(server)])
         assert ends[0] == ends[1]
 
     def test_preloaded_worker_that_hangs(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +117,7 @@ def _request_hang(server: Any) -> None:
         connection.getresponse().read()
 
 
-def _anonymous(line: str) -> str:
-    """A line of gunicorn's log without time, process ids and port."""
-    return re.sub(r"\d+", "N", line.partition("] ")[2].partition("] ")[2])
+def _words(server: Any) -> list[str]:
+    """The lines of gunicorn's log without times, process ids and what a thread of it says."""
+    lines = (line.split("] ", 2)[2] for line in server.lines if "] [" in line)
+    return [re.sub(r"\d+", "N", line) for line in lines if "Control socket" not in line]

@@ -17,27 +17,23 @@ if TYPE_CHECKING:
 WHERE = os.environ.get("WHERE", "")
 
 
-class Tracer(bcd.PythonTracer):
-    """The default tracer for the signals of a server."""
-
-    def sigset(self) -> list[int]:
-        """What ends a server, and what shows where it hangs."""
-        return [signal.SIGINT, signal.SIGTERM, signal.SIGABRT]
-
-    def set_sigchan(self, chan: object) -> None:
-        """Nobody looks at it."""
+def register() -> None:
+    """Register the default tracer for what ends a server, and what shows where it hangs."""
+    tracer = bcd.PythonTracer()
+    tracer.set_sigset(signal.SIGINT, signal.SIGTERM, signal.SIGABRT)
+    bcd.register(tracer)
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     """Say when the application is shut down as it should be."""
     if WHERE == "startup":
-        bcd.register(Tracer())
+        register()
     yield
     print("shut down")  # noqa: T201 - for the test
 
 
 bcd.update_config(bcd.GlobalConfig(rate_limit=0))
 if WHERE == "import":
-    bcd.register(Tracer())
+    register()
 app = Starlette(lifespan=lifespan)

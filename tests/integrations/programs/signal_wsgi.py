@@ -13,15 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-class Tracer(bcd.PythonTracer):
-    """The default tracer for the signals of a worker."""
-
-    def sigset(self) -> list[int]:
-        """What ends a worker, and what the arbiter sends one that hangs."""
-        return [signal.SIGINT, signal.SIGTERM, signal.SIGABRT]
-
-    def set_sigchan(self, chan: object) -> None:
-        """Nobody looks at it."""
+def register() -> None:
+    """Register the default tracer for what ends a worker, and what it gets when it hangs."""
+    tracer = bcd.PythonTracer()
+    tracer.set_sigset(signal.SIGINT, signal.SIGTERM, signal.SIGABRT)
+    bcd.register(tracer)
 
 
 def hang(what: str) -> None:
@@ -39,4 +35,4 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
 
 
 if os.environ.get("WHERE") == "import":
-    bcd.register(Tracer())
+    register()
