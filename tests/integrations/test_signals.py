@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
+import json
+import os
 import re
 import signal
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
+from tests.integrations.conftest import poll
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 pytestmark = pytest.mark.server
 
+ROOT = Path(__file__).parents[2]
 PROGRAMS = "tests/integrations/programs"
 UVICORN = ["uvicorn", "--port", "0", "--app-dir", PROGRAMS, "signal_asgi:app"]
 GUNICORN = ["gunicorn", "--bind", "127.0.0.1:0", "--chdir", PROGRAMS]
@@ -121,3 +131,72 @@ def _words(server: Any) -> list[str]:
     """The lines of gunicorn's log without times, process ids and what a thread of it says."""
     lines = (line.split("] ", 2)[2] for line in server.lines if "] [" in line)
     return [re.sub(r"\d+", "N", line) for line in lines if "Control socket" not in line]
+
+
+class TestCelery:
+    """A worker with one child, asked to end while a task runs."""
+
+    @pytest.mark.parametrize("where", ["import", "ready"])
+    def test_warm_shutdown(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        """SIGTERM lets the task end, wherever the program registers; the status is 0."""
+        monkeypatch.setenv("WHERE", where)
+        with _worker(tmp_path) as worker:
+            assert worker.stdout is not None
+            _read_until(worker.stdout, "working")
+            worker.send_signal(signal.SIGTERM)
+            _read_until(worker.stdout, "Warm shutdown")
+            with (tmp_path / "gate").open("w"):
+                assert worker.poll() is None
+            _read_until(worker.stdout, "worked")
+            assert worker.wait(PATIENCE) == 0
+
+    def test_child_that_hangs_is_shown(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """SIGABRT ends the child by Celery's handler as ever, after a snapshot of its task."""
+        monkeypatch.setenv("WHERE", "child")
+        with _worker(tmp_path) as worker:
+            assert worker.stdout is not None
+            _read_until(worker.stdout, "working")
+            (child,) = psutil.Process(worker.pid).children()
+            child.send_signal(signal.SIGABRT)
+            _read_until(worker.stdout, "exited with 'exitcode 70'")
+            (path,) = poll(lambda: list(tmp_path.glob("snapshots/[!.]*.bcd.json*")), "a snapshot")
+        data = path.read_bytes()
+        snapshot = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+        (main,) = [thread for thread in snapshot["threads"] if thread["faulted"]]
+        assert snapshot["process"]["pid"] == child.pid
+        assert [frame for frame in main["frames"] if frame["function"] == "work"]
+
+
+@contextlib.contextmanager
+def _worker(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    os.mkfifo(folder / "gate")
+    arguments = ["-A", "signal_celery", "worker", "--concurrency", "1", "--loglevel", "INFO"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "celery", *arguments, "--without-gossip", "--without-mingle"],
+        cwd=ROOT / PROGRAMS,
+        env=os.environ
+        | {"BCD_DIR": str(folder / "snapshots"), "GATE": str(folder / "gate"), "C_FORCE_ROOT": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as worker:
+        try:
+            yield worker
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)  # its session holds nothing else
+
+
+def _read_until(lines: IO[str], words: str) -> None:
+    said = []
+    for line in lines:
+        said.append(line)
+        if words in line:
+            return
+    pytest.fail(f"it ended without {words!r}: {said}")

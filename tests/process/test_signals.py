@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -172,6 +173,18 @@ class TestExit:
         assert target.process.wait(PATIENCE / 2) == 5
         gate.unlink()
         assert target.end()[1:] == ([], "")
+
+    def test_leaves_no_copy(self, start: Start, tmp_path: Path) -> None:
+        """A trace that is being started is, and its tracer ends the frozen copy (trap 16)."""
+        target = start("exit_in_start", FOLDER=str(tmp_path / "snapshots"))
+        target.send(signal.SIGUSR1)
+        copy = Path("/proc", target.line().removeprefix("frozen "))
+        assert target.end() == (5, [], "")
+        deadline = time.monotonic() + PATIENCE / 3  # left to itself it would live for 35 s
+        while copy.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert list((tmp_path / "snapshots").glob("*.bcd.json*"))
 
 
 class TestFork:

@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 
-from bcd import Command, GlobalConfig, TraceOptions, register, unregister, update_config
+from bcd import Command, GlobalConfig, PythonTracer, TraceOptions
+from bcd import register, unregister, update_config
 from bcd.tracers._log import StderrLog
 from bcd.tracers._options import OptionList
 
@@ -69,6 +70,27 @@ def exit_now():
     """End as soon as a trace runs and another one is queued."""
     say("ready")
     while not tracer.traces or tracer.chan.empty():
+        time.sleep(0.001)
+    sys.exit(5)
+
+
+class SlowToStart(PythonTracer):
+    copy = None
+
+    def finalize_memory(self, options, memory, error, started):
+        say("frozen", memory.copy)
+        self.copy = memory.copy
+        time.sleep(0.3)  # as where another thread has the GIL
+        return super().finalize_memory(options, memory, error, started)
+
+
+def exit_in_start():
+    """End while the copy is made and its tracer is not started yet."""
+    slow = SlowToStart(folder=os.environ["FOLDER"])
+    slow.set_sigset(signal.SIGUSR1)
+    register(slow)
+    say("ready")
+    while slow.copy is None:
         time.sleep(0.001)
     sys.exit(5)
 
