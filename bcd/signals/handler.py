@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
-import time
 from contextlib import suppress
 from functools import partial
 
-from bcd import _linux
+from bcd import _greenlets, _linux
 from bcd.engine import is_open
 from bcd.signals.worker import later
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
     from types import FrameType
     from typing import Any, TypeAlias
@@ -123,7 +122,7 @@ class Handler:
         The lock is nobody else's and is not waited for longer than a moment, so neither a
         nested signal nor a thread that never runs can hold the program for good.
         """
-        begun = _thread.allocate_lock()
+        begun = _greenlets.allocate_lock()
         begun.acquire()
         worth_it = is_open()
         thread = _linux.native_thread_id()
@@ -145,7 +144,7 @@ def _nothing() -> None:
     """Nobody waits."""
 
 
-def _ring(bell: _thread.LockType) -> None:
+def _ring(bell: LockType) -> None:
     with suppress(RuntimeError):  # rung by the tracer before
         bell.release()
 
@@ -159,11 +158,13 @@ def _send_again(number: int) -> None:
     and not once more, as looking and sending are one call of C.
     """
     _sent_again[number] = True
+    never = _greenlets.allocate_lock()
+    never.acquire()
     steps = (partial(_sent_again.__getitem__, number), partial(os.kill, os.getpid(), number))
     with suppress(KeyError):
         _linux.in_one_call(steps)
         while isinstance(signal.getsignal(number), Handler):
-            time.sleep(_PAUSE)
+            never.acquire(timeout=_PAUSE)  # time.sleep may belong to greenlets
             _linux.in_one_call(steps)
 
 

@@ -7,13 +7,12 @@ and a forked child needs no thread that its parent had.
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import os
 from collections import deque
 from functools import partial
 
-from bcd import _linux
+from bcd import _greenlets, _linux
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _LONGEST_START = 1.0  # seconds that the exit of the program waits for a trace t
 
 _work: deque[Callable[[], object]] = deque()
 _idle = deque([True])  # whoever takes the one item starts the thread, or is it
-_starting = _thread.allocate_lock()  # held during a start, and for good once the program exits
+_starting = _greenlets.allocate_lock()  # held during a start, and for good once the program exits
 
 
 class Start:
@@ -57,7 +56,7 @@ def later(work: Callable[[], object]) -> bool:
         It is then called with the next work.
     """
     _work.append(work)
-    starting = partial(_thread.start_new_thread, _do_all, ())
+    starting = partial(_greenlets.start_new_thread, _do_all, ())
     try:
         # In one call, as a handler that raises must not come between the two.
         _linux.in_one_call((_idle.pop, starting))
@@ -98,7 +97,7 @@ def _start_no_more() -> None:
 
 def _reset_in_child() -> None:
     global _starting  # noqa: PLW0603 - a lock that the parent may hold
-    _starting = _thread.allocate_lock()
+    _starting = _greenlets.allocate_lock()
     _work.clear()
     _idle.clear()
     _idle.append(True)

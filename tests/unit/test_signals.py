@@ -5,7 +5,6 @@ What ends a process, or needs one of its own, is in ``tests/process/test_signals
 
 from __future__ import annotations
 
-import _thread
 import os
 import queue
 import signal
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import bcd
-from bcd import _linux
+from bcd import _greenlets, _linux
 from bcd.config import GlobalConfig, current_config, update_config
 from bcd.engine import TraceResult, flush, is_open
 from bcd.engine.attempt import GATE
@@ -243,7 +242,7 @@ class TestTrace:
         tracer = FakeTracer(USR1, USR2)
         register(tracer)
         with monkeypatch.context() as patch:
-            patch.setattr(_thread, "start_new_thread", _no_thread)
+            patch.setattr(_greenlets, "start_new_thread", _no_thread)
             send(USR1)
         assert tracer.traced == []
         send(USR2)
@@ -622,7 +621,7 @@ class TestResend:
         tracer = FakeTracer(INT)
         register(tracer)
         with monkeypatch.context() as patch:
-            patch.setattr(_thread, "start_new_thread", _no_thread)
+            patch.setattr(_greenlets, "start_new_thread", _no_thread)
             with pytest.raises(KeyboardInterrupt):
                 _interrupted()
 
