@@ -199,6 +199,20 @@ class TestFork:
         target.send(signal.SIGUSR1)
         assert target.line() == traced(target.process.pid, "user defined signal 1")
 
+    def test_child_of_a_trace(self, start: Start, gate: Path) -> None:
+        """Forked while its parent traces, it traces by itself, and its own signals alone."""
+        target = start("fork_in_trace", "SIGUSR1", "SIGUSR2", SCRIPT=f"cat {gate}")
+        target.send(signal.SIGUSR1)
+        assert target.line() == traced(target.process.pid, "user defined signal 1")
+        target.send(signal.SIGUSR1)
+        said, pid, queued = target.line().split()
+        assert (said, queued) == ("child", "0")
+        os.kill(int(pid), signal.SIGUSR2)
+        assert target.line() == traced(int(pid), "user defined signal 2")
+        os.kill(int(pid), signal.SIGKILL)
+        with gate.open("w"):  # it ends while the one of its signals is traced
+            assert target.end()[0] == 0
+
     def test_child_resends_to_itself(self, start: Start) -> None:
         """A child of multiprocessing ends by its signal, its parent does not (rule 29)."""
         target = start("pool", "SIGTERM", RESEND="1", ready="")

@@ -58,7 +58,8 @@ def test_bcd_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["trace", "recover", "init", "PythonTracer", "BTTracer", "GlobalConfig", "Tracer"]
+    "name",
+    ["trace", "recover", "register", "init", "PythonTracer", "BTTracer", "GlobalConfig", "Tracer"],
 )
 def test_names_without_any_package(name: str) -> None:
     """The core works where no package is installed, and loads nothing heavy."""

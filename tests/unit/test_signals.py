@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -624,6 +625,23 @@ class TestResend:
             patch.setattr(_greenlets, "start_new_thread", _no_thread)
             with pytest.raises(KeyboardInterrupt):
                 _interrupted()
+
+    def test_comes_though_it_was_missed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A signal that does not wake the main thread is sent again until it arrives."""
+        missed: list[int] = []
+
+        def kill(pid: int, number: int) -> None:
+            if missed:
+                os.kill(pid, number)
+            missed.append(number)
+
+        fake = SimpleNamespace(kill=kill, getpid=os.getpid)
+        monkeypatch.setattr("bcd.signals.handler.os", fake)
+        update_config(GlobalConfig(rate_limit=0, resend_signal=True))
+        register(FakeTracer(INT))
+        with pytest.raises(KeyboardInterrupt):
+            _interrupted()
+        assert missed[0] == INT
 
     def test_ignored_stays_ignored(self) -> None:
         """What the program ignored is harmless when it is sent again (rule 31)."""

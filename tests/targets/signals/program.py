@@ -105,6 +105,19 @@ def fork():
     sleep()
 
 
+def fork_in_trace():
+    """The child has neither the thread that traces nor what waits for it."""
+    say("ready")
+    while tracer.traces < 1 or tracer.chan.empty():
+        time.sleep(0.001)
+    if os.fork() == 0:
+        os.environ["SCRIPT"] = "exit 0"
+        say("child", os.getpid(), tracer.chan.qsize())
+        while True:
+            time.sleep(0.05)
+    os.wait()
+
+
 def pool():
     """A child of multiprocessing traces; its parent has no part in it."""
     process = multiprocessing.get_context("fork").Process(target=sleep)
