@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from bcd._greenlets import limitation
 from bcd.config import config_from, current_config, update_config
@@ -108,6 +107,8 @@ class _Installed:
         self._remove(*earlier)
 
     def _register(self, tracer: Tracer, config: GlobalConfig) -> TracerSig:
+        from bcd.signals import register  # only where it is asked for
+
         if not hasattr(tracer, "sigset"):
             raise ConfigError(
                 f"hooks has 'signals', for which {tracer} is no tracer: accepted is one that has "
@@ -117,7 +118,7 @@ class _Installed:
         earlier = current_config()
         update_config(config)  # which register() reads
         try:
-            _signals().register(registered)
+            register(registered)
         except BaseException:
             update_config(earlier)
             raise
@@ -127,15 +128,9 @@ class _Installed:
         if handle is not None:
             handle.uninstall()
         if registered is not None and registered is not self._registered:
-            _signals().unregister(registered)
+            from bcd.signals import unregister  # it is loaded
 
-
-def _signals() -> Any:
-    """The module, loaded only where it is asked for."""
-    try:
-        return import_module("bcd.signals")
-    except ImportError as problem:
-        raise ConfigError(f"hooks has 'signals', and {problem}; leave it out") from problem
+            unregister(registered)
 
 
 def _renew_lock() -> None:

@@ -354,3 +354,64 @@ def test_a_forked_child_has_hooks_and_settings(run: Callable[..., Ended]) -> Non
     assert ended.status == 0
     (snapshot,) = ended.snapshots
     assert snapshot.attributes["service.name"] == "child"
+
+
+class TestSignals:
+    """The hook ``signals`` registers the default tracer."""
+
+    def test_a_signal_is_traced(self, run: Callable[..., Ended], tmp_path: Path) -> None:
+        """The program goes on; ``resend_signal`` is that of the same call (rule 29)."""
+        tracer = RecordingProgram(tmp_path)
+        fifo = tracer.fifo()
+        tracer.do(f"tell {fifo}")
+        program = f"""
+            import os, signal
+            os.kill(os.getpid(), signal.SIGABRT)
+            os.close(os.open({fifo!r}, os.O_RDONLY))
+            print("goes on")
+        """
+        setup = "import bcd; bcd.init(service='shop', config=bcd.GlobalConfig(resend_signal=False))"
+        environ = {
+            "BCD_HOOKS": "signals",
+            "BCD_TRACER": tracer.path,
+            "BCD_RESEND_SIGNAL": "1",
+        }
+        assert run(setup, program, **environ).visible == (0, "goes on\n", "")
+        (one,) = tracer.runs()
+        assert {"bcd.SignalError", "error:aborted", "service.name:shop"} <= set(one.argv)
+
+    def test_again_without_it(self, run: Callable[..., Ended]) -> None:
+        """What stood before is restored, and with the same tracer it is not lost."""
+        program = """
+            import bcd, signal
+            before = signal.getsignal(signal.SIGINT)
+            mine = bcd.PythonTracer()
+            for tracer in (mine, mine, None):
+                bcd.init(hooks=["signals"], tracer=tracer)
+                assert signal.getsignal(signal.SIGINT) is not before
+            bcd.init()
+            assert signal.getsignal(signal.SIGINT) is before
+        """
+        assert run("", program).visible == (0, "", "")
+
+    def test_outside_the_main_thread(self, run: Callable[..., Ended]) -> None:
+        """A clear error that changes nothing."""
+        program = """
+            import bcd, sys, threading
+            from bcd.config import current_config
+            from bcd.settings import current_settings
+            bcd.init(release="1", hooks=())
+            before = (current_config(), current_settings(), sys.excepthook)
+            def work():
+                try:
+                    bcd.init(hooks=["signals"], config=bcd.GlobalConfig(rate_limit=9))
+                except bcd.ConfigError as error:
+                    print(error)
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            assert before == (current_config(), current_settings(), sys.excepthook)
+        """
+        ended = run("", program)
+        assert (ended.status, ended.stderr) == (0, "")
+        assert "main thread" in ended.stdout

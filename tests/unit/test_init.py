@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -17,6 +18,7 @@ from bcd.errors import ConfigError
 from bcd.integrations import hooks
 from bcd.integrations._capture import Capture
 from bcd.settings import current_settings
+from bcd.settings.values import _TRACER_METHODS
 from bcd.tracers import backtrace, default_tracer, set_default_tracer
 from bcd.tracers.backtrace import BTTracer
 from bcd.tracers.python import PythonTracer
@@ -24,6 +26,10 @@ from bcd.tracers.python import PythonTracer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+
+NO_SIGNALS = SimpleNamespace(**dict.fromkeys(_TRACER_METHODS, lambda *_, **__: None))
+"""A tracer that knows nothing of signals."""
 
 
 def standing() -> tuple[object, ...]:
@@ -123,6 +129,7 @@ def test_hooks_do_not_pile_up() -> None:
         {"hooks": ["threads"]},
         {"tracer": PythonTracer(), "redact": ["iban"]},
         {"tracer": "perl"},
+        {"tracer": NO_SIGNALS, "hooks": ["signals"]},
     ],
 )
 def test_an_error_changes_nothing(wrong: dict[str, Any]) -> None:
