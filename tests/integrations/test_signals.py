@@ -31,6 +31,14 @@ GUNICORN = ["gunicorn", "--bind", "127.0.0.1:0", "--chdir", PROGRAMS]
 PATIENCE = 60.0
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """A run of tests in the background of a script ignores SIGINT, and its children would."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def texts(snapshots: Sequence[dict[str, Any]]) -> list[str]:
     """The signals that were traced."""
     return [snapshot["attributes"]["error"] for snapshot in snapshots]

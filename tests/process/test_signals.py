@@ -52,6 +52,14 @@ class Target:
 Start: TypeAlias = Callable[..., Target]
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """A run of tests in the background of a script ignores SIGINT, and its children would."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start the program and wait until it is ready."""

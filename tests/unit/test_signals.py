@@ -111,6 +111,7 @@ class FakeMemoryTracer(FakeTracer):
 def _as_before() -> Iterator[None]:
     config = current_config()
     standing = {number: signal.getsignal(number) for number in (USR1, USR2, INT)}
+    signal.signal(INT, signal.default_int_handler)  # ignored in the background of a script
     update_config(GlobalConfig(rate_limit=0))
     yield
     for each in list(registrations.values()):
