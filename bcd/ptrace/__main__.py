@@ -8,8 +8,15 @@ import gc
 import os
 import sys
 
+_OLDEST = (3, 11)
+
 
 def _run() -> None:
+    if sys.version_info < _OLDEST:  # of a process that did not ask
+        version = sys.version.split()[0]
+        said = f"{sys.executable} is Python {version}; bcd reads 3.11 and later"
+        os.write(2, said.encode("utf-8", "backslashreplace") + b"\n")
+        os._exit(1)
     gc.disable()  # it would look through all that was read, again and again, for a short life
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path.append(os.path.dirname(package))

@@ -14,7 +14,7 @@ from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import STR
-from bcd.ptrace.process import read_process, rfc3339, start_time
+from bcd.ptrace.process import foreign_root, read_process, rfc3339, start_time
 from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
 from bcd.ptrace.stacks import Frames, Stacks
 from bcd.ptrace.tasks import Tasks
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from bcd.ptrace.target import Target
 
 _FINGERPRINT_FRAMES = 5
+_STANDING = ("frozen", "attached")
+"""The modes in which the memory stands still to the end of the reading."""
 
 
 class Document:
@@ -63,7 +65,7 @@ class Document:
 
     def read_tasks(self) -> None:
         """Read the asyncio tasks; the last that needs the target's memory."""
-        if self._request.mode != "frozen":
+        if self._request.mode not in _STANDING:
             self._start_anew()
         layout = self._target.layout.task
         if layout is None:
@@ -211,7 +213,8 @@ class Document:
         return document
 
     def _sources(self, folder: str) -> dict[str, dict[str, object]]:
-        sources = Sources(folder, start_time(self._request.pid), self._target.redactor)
+        started, root = start_time(self._request.pid), foreign_root(self._request.pid)
+        sources = Sources(folder, started, self._target.redactor, root)
         for error in self._exceptions["list"] if self._exceptions else ():
             sources.want(error["frames"], AROUND_ERROR)
         for holder in (*self._threads, *self._tasks):

@@ -10,6 +10,7 @@ from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.document import Document
 from bcd.ptrace.layout import Layout
+from bcd.ptrace.maps import distance
 from bcd.ptrace.memory import LiveMemory, Memory
 from bcd.ptrace.redact import Redactor
 from bcd.ptrace.request import Request, answer, decode, fail, from_arguments, from_line, read_line
@@ -19,6 +20,8 @@ from bcd.ptrace.write import Folder
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bcd.ptrace.attach import Hold
 
 _NICENESS = 10
 _ADDRESS_SPACE = 512 * 1024 * 1024
@@ -40,7 +43,8 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
     Returns:
         The exit status: 0, and the snapshot's path was printed; else 1, and the reason was.
     """
-    os.nice(_NICENESS)
+    if not arguments:  # a program asked, which has better things to do; a person waits
+        os.nice(_NICENESS)
     _bound_memory()
     try:
         request, rest = _ask(arguments)
@@ -68,59 +72,63 @@ def _ask(arguments: Sequence[str]) -> tuple[Request, bytes]:
 
 
 def _take(request: Request, rest: bytes, own_folder: str, version: str) -> str:
+    _end_copy_when_stopped(request)
     try:
-        return _take_frozen(request, rest, own_folder, version)
+        return _keep(request, rest, own_folder, version)
     finally:
         _end_copy(request)
 
 
-def _take_frozen(request: Request, rest: bytes, own_folder: str, version: str) -> str:
+def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     folder = Folder(request.output)
     _check_interpreter(request)
     own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
     layout = calibrate(own)
     memory = _open_memory(request)
-    layout.slide = _slide(request, own, memory, layout)
-    redactor = Redactor(request.redact, request.reveal)
-    target = Target(memory, layout, request.limits, redactor)
-    _interrupt_after(request.limits["deadline_ms"] / 1000 * _GRACE)
-    document = Document(target, request, own_folder, version)
-    document.read_urgent()
-    _let_go(request)
-    document.read_tasks()
+    seconds = request.limits["deadline_ms"] / 1000 * _GRACE
+    hold = _hold(request, seconds * 2)
+    try:
+        _interrupt_after(seconds)
+        layout.slide = _slide(request, own, memory, layout)
+        redactor = Redactor(request.redact, request.reveal)
+        target = Target(memory, layout, request.limits, redactor)
+        document = Document(target, request, own_folder, version)
+        document.read_urgent()
+        _let_go(request)
+        document.read_tasks()
+    finally:
+        held_ms = hold.release() if hold is not None else None
     _end_copy(request)
     _interrupt_after(0)
-    snapshot_id, data = document.finish(_blocked_ms(request, rest))
+    if held_ms is None:
+        held_ms = _blocked_ms(request, rest)
+    snapshot_id, data = document.finish(held_ms)
     return folder.keep(snapshot_id, data, request.limits)
 
 
 def _check_interpreter(request: Request) -> None:
     """Refuse a target that another binary runs: nothing learned here would hold there.
 
+    Of a process that did not ask, the distance of the files in its memory proves as much.
+
     Raises:
-        CalibrationError: The binaries or their versions differ.
+        CalibrationError: The binaries or their versions differ, or this one has no GIL.
     """
-    own = os.stat("/proc/self/exe")
+    if "t" in sys.abiflags:
+        raise CalibrationError(
+            f"{sys.executable} is a free-threaded build, which bcd cannot read; run the program"
+            " under a build with a GIL"
+        )
     expected = request.hints.get("executable")
     if expected is None:
-        expected = _executable(request.pid)
+        return
+    own = os.stat("/proc/self/exe")
     version = request.hints.get("hexversion", sys.hexversion)
     if list(expected) != [own.st_dev, own.st_ino] or version != sys.hexversion:
         raise CalibrationError(
             f"the tracer runs under {sys.executable} ({sys.version.split()[0]}), the program under"
             " another interpreter; name the program's own with PythonTracer(python=…)"
         )
-
-
-def _executable(pid: int) -> list[int]:
-    """Device and inode of the binary that a process runs."""
-    try:
-        status = os.stat(f"/proc/{pid}/exe")
-    except OSError as error:
-        raise RequestError(
-            f"/proc/{pid}/exe: {error.strerror}; is there a process {pid}, and is it this user's?"
-        ) from None
-    return [status.st_dev, status.st_ino]
 
 
 def _open_memory(request: Request) -> Memory:
@@ -130,10 +138,35 @@ def _open_memory(request: Request) -> Memory:
     try:
         return Memory(os.open(path, os.O_RDONLY | os.O_CLOEXEC), cached=True)
     except OSError as error:
-        raise RequestError(
-            f"{path}: {error.strerror}; run the tracer as the user of that process, with the"
-            " capability SYS_PTRACE or with kernel.yama.ptrace_scope = 0"
-        ) from None
+        raise RequestError(f"{path}: {error.strerror}; {_remedy(request.pid)}") from None
+
+
+def _remedy(pid: int) -> str:
+    if not os.path.exists(f"/proc/{pid}"):
+        return f"there is no process {pid}"
+    return (
+        "run the tracer as the user of that process, with the capability SYS_PTRACE or with"
+        " kernel.yama.ptrace_scope = 0"
+    )
+
+
+def _hold(request: Request, seconds: float) -> Hold | None:
+    """Stop a process that did not ask, if that is wanted and permitted."""
+    if request.mode != "attached":
+        return None
+    from bcd.ptrace.attach import Hold, NotHeld  # for this mode alone
+
+    try:
+        hold = Hold(request.pid, seconds)
+    except NotHeld as refusal:
+        request.mode = "unpaused"
+        request.notes.append(
+            "The process was read while it ran, so that values may not belong together:"
+            f" it could not be held ({refusal})."
+        )
+        return None
+    request.notes += hold.notes
+    return hold
 
 
 def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) -> int:
@@ -143,7 +176,7 @@ def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) ->
         CalibrationError: At that distance there are other things.
     """
     hint = request.hints.get("int")
-    slide = int(hint) - id(int) if hint else _slide_from_maps(request.pid)
+    slide = int(hint) - id(int) if hint else distance(request.pid, id(int))
     for kind in _REFERENCE_TYPES:
         name = own.word(id(kind) + layout.type.name)
         try:
@@ -157,30 +190,6 @@ def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) ->
                 " in this one; is the program's memory damaged, or its interpreter another one?"
             )
     return slide
-
-
-def _slide_from_maps(pid: int) -> int:
-    """The distance of the files that hold ``int`` here and in the target."""
-    own = _maps("self")
-    file = next(path for start, end, path in own if start <= id(int) < end)
-    others = [start for start, _, path in _maps(str(pid)) if path == file]
-    if not others:
-        raise CalibrationError(f"process {pid} does not run {file}")
-    return min(others) - min(start for start, _, path in own if path == file)
-
-
-def _maps(process: str) -> list[tuple[int, int, str]]:
-    found = []
-    try:
-        with open(f"/proc/{process}/maps", encoding="utf-8", errors="surrogateescape") as lines:
-            for line in lines:
-                fields = line.split(maxsplit=5)
-                start, _, end = fields[0].partition("-")
-                path = fields[5].strip() if len(fields) > 5 else ""  # noqa: PLR2004
-                found.append((int(start, 16), int(end, 16), path))
-    except OSError as error:
-        raise RequestError(f"/proc/{process}/maps: {error.strerror}") from None
-    return found
 
 
 def _interrupt_after(seconds: float) -> None:
@@ -216,6 +225,21 @@ def _end_copy(request: Request) -> None:
         os.kill(copy, _signal.SIGKILL)
     except OSError:  # it has ended, or the program has
         return
+
+
+def _end_copy_when_stopped(request: Request) -> None:
+    """End the copy, too, when this process is told to end: it would sleep on for long."""
+    if request.copy is None:
+        return
+    import _signal
+
+    def stop(number: int, _frame: object) -> None:
+        _end_copy(request)
+        _signal.signal(number, _signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+        _signal.signal(number, stop)
 
 
 def _blocked_ms(request: Request, rest: bytes) -> float | None:

@@ -29,6 +29,15 @@ def start_time(pid: int) -> float | None:
     return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
 
 
+def foreign_root(pid: int) -> str:
+    """Where the files of a process in another container are found; "" for one that is in ours."""
+    try:
+        ours, theirs = (os.readlink(f"/proc/{each}/ns/mnt") for each in ("self", pid))
+    except OSError:
+        return ""
+    return "" if ours == theirs else f"/proc/{pid}/root"
+
+
 def read_process(pid: int, redactor: Redactor, notes: Callable[[str], None]) -> dict[str, object]:
     """What can be known of a process; what cannot is left out and noted.
 

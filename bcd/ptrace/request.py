@@ -19,7 +19,8 @@ VERSION = 1
 _LONGEST_LINE = 1 << 20
 USAGE = (
     "usage: --faulted PID [--thread TID]... [--fault-thread TID]... [--kv KEY:VALUE]..."
-    " [--classifier NAME]... [--output FOLDER]"
+    " [--classifier NAME]... [--no-pause] [--limit NAME:NUMBER]... [--redact NAME]..."
+    " [--reveal NAME]... --output FOLDER"
 )
 
 
@@ -35,7 +36,7 @@ class Request:
         only_threads: Native ids of the threads to keep; empty for all.
         faulted_threads: Native ids of the threads that are to blame.
         output: The folder for the snapshot.
-        mode: ``frozen``, ``gil-held`` or ``unpaused``.
+        mode: ``frozen``, ``gil-held``, ``attached`` or ``unpaused``.
         memory: Descriptor of the memory to read, None to open it.
         release: Descriptor to close when the program may go on, None where it does not wait.
         copy: Process id of the frozen copy, None where there is none.
@@ -56,7 +57,7 @@ class Request:
         self.only_threads: set[int] = set()
         self.faulted_threads: set[int] = set()
         self.output = ""
-        self.mode = "unpaused"
+        self.mode = "attached"
         self.memory: int | None = None
         self.release: int | None = None
         self.copy: int | None = None
@@ -91,6 +92,8 @@ class Request:
         for option in rest:
             if option in _OPTIONS:
                 _OPTIONS[option](self, _value(option, rest))
+            elif option == "--no-pause":
+                self.mode = "unpaused"
             elif option not in _IGNORED and not option.startswith(("--load=", "--module=")):
                 others.append(option)
         return others
@@ -104,7 +107,7 @@ def _value(option: str, rest: Iterator[str]) -> str:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise RequestError(f"{text!r} is no process or thread id; {USAGE}")
+        raise RequestError(f"{text!r} is no number; {USAGE}")
     return int(text)
 
 
@@ -135,6 +138,19 @@ def _output(request: Request, text: str) -> None:
     request.output = text
 
 
+def _limit(request: Request, text: str) -> None:
+    name, _, value = text.partition(":")
+    request.limits = Limits({**request.limits.values, name: _number(value)})
+
+
+def _redact(request: Request, text: str) -> None:
+    request.redact.append(text)
+
+
+def _reveal(request: Request, text: str) -> None:
+    request.reveal.append(text)
+
+
 _IGNORED = frozenset({"--load", "--module"})
 _OPTIONS = {
     "--faulted": _faulted,
@@ -143,6 +159,9 @@ _OPTIONS = {
     "--kv": _kv,
     "--classifier": _classifier,
     "--output": _output,
+    "--limit": _limit,
+    "--redact": _redact,
+    "--reveal": _reveal,
 }
 
 

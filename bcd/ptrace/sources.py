@@ -25,9 +25,13 @@ class Sources:
         folder: The target's working directory, for files with a relative name.
         started: When the target started, in Unix time; a file changed later is not quoted.
         redactor: Replaces secrets.
+        root: The folder in which the target sees its files, "" where that is as here.
     """
 
-    def __init__(self, folder: str, started: float | None, redactor: Redactor) -> None:
+    def __init__(
+        self, folder: str, started: float | None, redactor: Redactor, root: str = ""
+    ) -> None:
+        self._root = root
         self._folder = folder
         self._started = started
         self._redactor = redactor
@@ -47,7 +51,7 @@ class Sources:
         """File → {line number: text}, or ``{"changed": true}``; unreadable files are left out."""
         found: dict[str, dict[str, object]] = {}
         for name, wanted in self._wanted.items():
-            path = os.path.join(self._folder, name)
+            path = self._root + os.path.join(self._folder, name)
             lines = self._lines(path, wanted)
             if lines:
                 found[name] = lines

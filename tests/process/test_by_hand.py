@@ -30,7 +30,7 @@ def start(interpreter: str, *arguments: str) -> subprocess.CompletedProcess[byte
 
 @pytest.mark.skipif(os.getuid() != 0, reason="Yama may forbid others to read a stranger's memory")
 def test_takes_a_snapshot_of_a_process_that_did_not_ask(interpreter: str, tmp_path: Path) -> None:
-    """It finds the interpreter by itself, prints the path, and says that nothing stood still."""
+    """It finds the interpreter by itself, prints the path, and holds the process meanwhile."""
     with subprocess.Popen(
         [interpreter, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as waiting:
@@ -40,7 +40,7 @@ def test_takes_a_snapshot_of_a_process_that_did_not_ask(interpreter: str, tmp_pa
         waiting.communicate(b"")
     assert (done.returncode, done.stderr) == (0, b"")
     snapshot = load(os.fsdecode(done.stdout).rstrip("\n"))
-    assert snapshot["tracer"]["mode"] == "unpaused"
+    assert snapshot["tracer"]["mode"] == "attached"
     assert [frame["function"] for frame in snapshot["threads"][0]["frames"]] == [
         "<module>",
         "waits",
@@ -50,7 +50,7 @@ def test_takes_a_snapshot_of_a_process_that_did_not_ask(interpreter: str, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--faulted", "4194000", "--output", "{}"], b"is there a process 4194000"),
+        (["--faulted", "4194000", "--output", "{}"], b"there is no process 4194000"),
         (["--faulted", "1", "--output", "/proc/nowhere"], b"no snapshot can be kept"),
         (["--output", "{}"], b"no process to trace"),
         ([], b"the request on standard input is no JSON"),

@@ -147,6 +147,18 @@ class TestLine:
 
 
 class TestArguments:
+    def test_options_for_the_reading(self) -> None:
+        """Limits, names and whether to hold the process can be given by hand too."""
+        request = from_arguments(
+            [
+                *("--faulted", "12", "--output", "out", "--no-pause", "--limit", "depth:9"),
+                *("--limit", "items:2", "--redact", "salary", "--reveal", "session_count"),
+            ]
+        )
+        assert (request.limits["depth"], request.limits["items"]) == (9, 2)
+        assert (request.redact, request.reveal) == (["salary"], ["session_count"])
+        assert request.mode == "unpaused"
+
     def test_all_options(self) -> None:
         """Each option is taken; those that may come again add up, in order."""
         request = from_arguments(
@@ -161,7 +173,7 @@ class TestArguments:
         assert request.faulted_threads == {13}
         assert request.attributes == {"a": "last", "empty": "", "bare": ""}
         assert request.classifiers == ["Z", "", "Z"]
-        assert (request.mode, request.memory, request.started) == ("unpaused", None, None)
+        assert (request.mode, request.memory, request.started) == ("attached", None, None)
         assert request.reason == "dump"
 
     def test_values_may_look_like_options(self) -> None:

@@ -1,0 +1,1 @@
+"""Looking at processes from outside: what runs there, and whether snapshots will work."""
