@@ -11,6 +11,7 @@ import time
 from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
 from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
+from bcd.ptrace.cached_sources import CachedSources
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import STR
@@ -55,6 +56,8 @@ class Document:
         self._read_ms = 0.0
         self._frames = Frames(target, own_folder)
         self._stacks = Stacks(target, self._frames, _main_interpreter(target))
+        root = foreign_root(request.pid)
+        self._sources = Sources(start_time(request.pid), target.redactor, root)
         for note in request.notes:
             target.remarks.note(note)
 
@@ -64,7 +67,7 @@ class Document:
         self._section("threads", self._read_threads)
 
     def read_tasks(self) -> None:
-        """Read the asyncio tasks; the last that needs the target's memory."""
+        """Read the asyncio tasks, and the sources that are in memory: the last that need it."""
         if self._request.mode not in _STANDING:
             self._start_anew()
         layout = self._target.layout.task
@@ -73,6 +76,7 @@ class Document:
         elif not self._request.only_threads:
             tasks = Tasks(self._target, self._frames, self._stacks, layout)
             self._section("tasks", lambda: self._tasks.extend(tasks.read()))
+        self._section("sources", self._read_sources)
         self._read_ms = (time.monotonic() - self._began) * 1000
 
     def _start_anew(self) -> None:
@@ -177,6 +181,19 @@ class Document:
             self._target.remarks.note(f"names of threads: {fault}")
         return found
 
+    def _read_sources(self) -> None:
+        """Ask for the lines around all frames; those of code that has no file are read now."""
+        sources = self._sources
+        for error in self._exceptions["list"] if self._exceptions else ():
+            sources.want(error["frames"], AROUND_ERROR)
+        for holder in (*self._threads, *self._tasks):
+            sources.want(holder["frames"], AROUND_OTHER)
+        wanted = sources.wanted_of_no_file()
+        if wanted:
+            cache = CachedSources(self._target, self._stacks.module_dict("linecache"))
+            for file, lines in cache.lines(wanted):
+                sources.keep(file, lines)
+
     # Without the target's memory
 
     def _assemble(self, blocked_ms: float | None) -> dict[str, Any]:
@@ -197,7 +214,7 @@ class Document:
             "exception": self._exceptions,
             "threads": self._threads,
             "tasks": self._tasks,
-            "sources": self._sources(str(facts.get("working_directory", "/"))),
+            "sources": self._sources.read(str(facts.get("working_directory", "/"))),
         }
         began = self._began if request.started is None else request.started
         document["tracer"] = {
@@ -211,15 +228,6 @@ class Document:
             "limits": target.limits.values,
         }
         return document
-
-    def _sources(self, folder: str) -> dict[str, dict[str, object]]:
-        started, root = start_time(self._request.pid), foreign_root(self._request.pid)
-        sources = Sources(folder, started, self._target.redactor, root)
-        for error in self._exceptions["list"] if self._exceptions else ():
-            sources.want(error["frames"], AROUND_ERROR)
-        for holder in (*self._threads, *self._tasks):
-            sources.want(holder["frames"], AROUND_OTHER)
-        return sources.read()
 
     def _fingerprint(self) -> str:
         """What stays the same for the same fault: its type and the innermost frames of the app.

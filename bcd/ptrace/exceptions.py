@@ -10,6 +10,7 @@ from bcd.ptrace.stacks import Frame, Frames, read_bounded
 from bcd.ptrace.target import Target
 
 _LONGEST_TRACEBACK = 100_000
+_UNKNOWN = "?"
 
 
 class Exceptions:
@@ -54,6 +55,9 @@ class Exceptions:
                     entry["children"].append(known)  # type: ignore[attr-defined]
                 elif name != "children":
                     entry[name] = known
+        # What all of them say comes before the variables of one, which may use up the time.
+        for entry, address in zip(entries, order, strict=False):
+            self._read_frames(entry, address)
         return {"root": 0, "list": entries}
 
     def _number(
@@ -70,7 +74,7 @@ class Exceptions:
 
     def _blank(self) -> dict[str, object]:
         return {
-            "type": "?",
+            "type": _UNKNOWN,
             "message": "",
             "notes": [],
             "frames": [],
@@ -91,10 +95,6 @@ class Exceptions:
             self._target.remarks.note(f"an exception: there is none at {address:#x}")
             return
         entry["type"] = info.full_name
-        try:
-            entry["frames"] = self._read_frames(address, info)
-        except FAULTS as fault:
-            self._target.remarks.note(f"traceback of {info.full_name}: {fault}")
         try:
             suppressed = self._memory.byte(address + self._layout.suppress_context)
             entry["suppress_context"] = bool(suppressed)
@@ -142,11 +142,16 @@ class Exceptions:
             entry = self._memory.word(entry + layout.next)
         return found
 
-    def _read_frames(self, address: int, info: TypeInfo) -> list[Frame]:
+    def _read_frames(self, entry: dict[str, object], address: int) -> None:
         def read(item: tuple[int, int]) -> Frame:
             return self._frames.read(self._frames.of_object(item[0]), item[1])
 
-        return read_bounded(self._target, self._traceback(address), info.full_name, read)
+        what = str(entry["type"])
+        try:
+            traceback = self._traceback(address) if what != _UNKNOWN else []
+            entry["frames"] = read_bounded(self._target, traceback, what, read)
+        except FAULTS as fault:
+            self._target.remarks.note(f"traceback of {what}: {fault}")
 
     def _notes(self, address: int) -> list[str]:
         notes = 0

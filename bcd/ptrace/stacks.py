@@ -27,6 +27,8 @@ _OF_THE_COMPILER = frozenset({"__classdict__", "__conditional_annotations__"})
 
 _CELL_KINDS = 0xC0
 """``CO_FAST_CELL | CO_FAST_FREE``. Source: CPython Include/internal/pycore_code.h, 3.11 to 3.15."""
+_HIDDEN = 0x10
+"""``CO_FAST_HIDDEN``: of a comprehension that runs within a module's or class's body (3.12+)."""
 _OWNED_BY_C = 3
 """Frames of owners from this number on stand for C code and have no Python line."""
 _LONGEST_STACK = 20_000
@@ -142,20 +144,26 @@ class Frames:
             self._target.remarks.note(f"variables of {code.function}: {fault}")
 
     def _variables(self, frame: int, code: _Code) -> Iterator[tuple[str, int]]:
-        yield from self._slots(frame, code)
         names = self._memory.word(frame + self._layout.locals)
-        if code.flags & _OPTIMIZED or not names:
+        if code.flags & _OPTIMIZED or not names or not self._objects.type_of(names).flags & DICT:
+            yield from ((name, value) for name, _, value in self._slots(frame, code))
             return
+        inlined = set()
+        for name, kind, value in self._slots(frame, code):
+            if kind & _HIDDEN:
+                inlined.add(name)
+            elif self._objects.lookup(names, name):
+                continue  # the body's own hides it
+            yield name, value
         at_module_level = names == self._memory.word(frame + self._layout.globals)
-        if not self._objects.type_of(names).flags & DICT:
-            return
         for key, value in self._objects.dict_items(names):
             name = self._objects.name(key)
             # What every module has would push out what is its own.
-            if not (at_module_level and name.startswith("__")):
+            if not (at_module_level and name.startswith("__")) and name not in inlined:
                 yield name, value
 
-    def _slots(self, frame: int, code: _Code) -> Iterator[tuple[str, int]]:
+    def _slots(self, frame: int, code: _Code) -> Iterator[tuple[str, int, int]]:
+        """(name, kind, value) of the slots that are bound."""
         if not code.names:
             return
         values = self._memory.words(frame + self._layout.variables, len(code.names))
@@ -166,7 +174,7 @@ class Frames:
             if value and kind & _CELL_KINDS and self._objects.type_address(value) == cell_type:
                 value = self._memory.word(value + self._target.layout.misc.cell)
             if value and name not in _OF_THE_COMPILER:
-                yield name, value
+                yield name, kind, value
 
     def _read_code(self, address: int) -> _Code | None:
         if address in self._codes:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,7 @@ import jsonschema
 import pytest
 
 from bcd.snapshot import decode, load_schema
+from tests.process.agreement import Agreement, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,6 +78,24 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     return document
 
 
+TALLY = pytest.StashKey[Tally]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count, over the whole session, what the tests compare with the truth."""
+    config.stash[TALLY] = Tally()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print what was compared with the truth."""
+    lines = list(config.stash[TALLY].table())
+    if lines:
+        terminalreporter.section("snapshots beside the truth")
+        terminalreporter.write("\n".join([*lines, ""]))
+
+
 class Traced(NamedTuple):
     """What a target program said of itself, and what the tracer process said of it."""
 
@@ -97,20 +117,60 @@ def interpreter(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def version(interpreter: str) -> str:
+    """The version of the interpreter, such as 3.11."""
+    return interpreter.rpartition("python")[2]
+
+
+@pytest.fixture
+def agreement(version: str, request: pytest.FixtureRequest) -> Agreement:
+    """Compares snapshots with the truth, for the table of the session."""
+    return Agreement(version, request.config.stash[TALLY])
+
+
+@pytest.fixture(scope="session")
+def libraries(version: str) -> str:
+    """A folder with libraries for the interpreter, brought from the registry once."""
+    folder = REPOSITORY / ".pythons" / "libraries" / version
+    done = subprocess.run(
+        [REPOSITORY / ".ci" / "libraries", folder, version, sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return str(folder)
+    reason = f"no libraries for Python {version}: {done.stderr[-500:]}"
+    if os.environ.get("CI") == "true" and version == SUPPORTED[0]:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
 def run_target(
     interpreter: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., list[Traced]]:
     """Run a target to its end; it prints one JSON line for each trace it made of itself.
 
-    The same target with the same arguments is run once for each interpreter.
+    The same target with the same arguments is run once for each interpreter, which may be given
+    options, variables (as ``NAME=value``) and a folder of libraries.
     """
 
     @functools.cache
-    def run(name: str, *arguments: str, stdin: str = "") -> list[Traced]:
+    def run(
+        name: str,
+        *arguments: str,
+        stdin: str = "",
+        options: tuple[str, ...] = (),
+        variables: tuple[str, ...] = (),
+        libraries: str = "",
+    ) -> list[Traced]:
         folder = tmp_path_factory.mktemp("snapshots") / "kept"
+        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        environment["PYTHONPATH"] = f"{REPOSITORY}:{libraries}".rstrip(":")
         done = subprocess.run(
-            [interpreter, TARGETS / name, folder, *arguments],
-            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(REPOSITORY)},
+            [interpreter, *options, TARGETS / name, folder, *arguments],
+            env=environment | dict(variable.split("=", 1) for variable in variables),
             input=stdin.encode(),
             capture_output=True,
             timeout=30,

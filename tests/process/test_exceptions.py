@@ -105,3 +105,12 @@ class TestMessages:
         (own,) = [e for e in traced.snapshot["exception"]["list"] if e["type"] == "__main__.Own"]
         assert own["message"] == "argument"
         assert any("__main__.Own has a __str__" in note for note in traced.snapshot["notes"])
+
+    def test_come_before_variables(self, run_target: Run) -> None:
+        """Where variables use up what may be read, all messages and places are there even so."""
+        (traced,) = run_target("spent.py")
+        shown = traced.snapshot["exception"]["list"]
+        assert [one["message"] for one in shown] == [one["message"] for one in traced.truth["list"]]
+        assert [len(one["frames"]) for one in shown] == [2, 2, 2]
+        assert any("values was used up" in cut for cut in traced.snapshot["truncated"])
+        assert shown[-1]["frames"][-1]["locals"] == []

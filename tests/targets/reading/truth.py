@@ -4,6 +4,7 @@ import asyncio
 import enum
 import gc
 import json
+import linecache
 import os
 import sys
 import threading
@@ -51,30 +52,59 @@ def slots(code):
     return [*code.co_varnames, *cells, *code.co_freevars]
 
 
+NOBODYS = ("__classdict__", "__conditional_annotations__")
+
+
+def beside(frame):
+    """What a class body or module has in cells, which ``locals()`` hides: [(name, value), …]."""
+    code = frame.f_code
+    cells = [thing for thing in gc.get_referents(frame) if type(thing) is types.CellType]
+    named = zip((*code.co_cellvars, *code.co_freevars), cells)
+    return [(name, cell.cell_contents) for name, cell in named if name not in NOBODYS and filled(cell)]
+
+
+def filled(cell):
+    try:
+        cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
 def variables(frame):
     held = frame.f_locals
     names = list(held)
-    if "class_body.<locals>" in frame.f_code.co_qualname and not frame.f_code.co_flags & OPTIMIZED:
-        held = {"outer": "free", **held}  # f_locals of a class body is only its namespace
-        names = list(held)
     if frame.f_code.co_flags & OPTIMIZED:
         names = [name for name in slots(frame.f_code) if name in held]
     elif held is frame.f_globals:
         names = [name for name in names if not name.startswith("__")]
-    return [[name, type_name(held[name]), text(held[name])] for name in names]
+    pairs = [(name, held[name]) for name in names if name not in NOBODYS]
+    if not frame.f_code.co_flags & OPTIMIZED:
+        hidden = beside(frame)
+        pairs = [pair for pair in hidden if pair[0] not in held] + pairs
+    return [[name, type_name(value), text(value)] for name, value in pairs]
+
+
+def source(file, line, names):
+    """What a traceback would quote."""
+    try:
+        return linecache.getline(file, line, names)
+    except UnicodeError:
+        return ""
 
 
 def frame_truth(frame, instruction=None, line=None, *, with_variables=True):
     code = frame.f_code
     instruction = frame.f_lasti if instruction is None else instruction
-    position = list(code.co_positions())[instruction // 2]
+    position = dict(enumerate(code.co_positions())).get(instruction // 2, (None,) * 4)
     return {
         "function": code.co_qualname,
         "file": code.co_filename,
-        "line": frame.f_lineno if line is None else line,
+        "line": (frame.f_lineno if line is None else line) or None,
         "end_line": position[1],
         "column": position[2],
         "end_column": position[3],
+        "source": source(code.co_filename, line or frame.f_lineno or 0, frame.f_globals),
         "locals": variables(frame) if with_variables else [],
     }
 
@@ -228,3 +258,37 @@ def say(tracer, result, truth=None):
 def often():
     """Let one process trace itself many times."""
     bcd.update_config(bcd.GlobalConfig(rate_limit=0.0))
+
+
+ALL = {
+    **dict.fromkeys(("exceptions", "variables", "frames", "items", "tasks", "threads"), 5000),
+    **{"tasks_with_variables": 5000, "string": 20000, "value": 10**6, "depth": 8},
+    **{"values": 10**6, "deadline_ms": 30000, "file_bytes": 1 << 28},
+}
+"""Limits that leave out nothing."""
+
+
+def observe(how="nothing"):
+    """Let the program be watched, line by line, as debuggers, profilers and coverage do."""
+    if how == "settrace":
+        threading.settrace(watch)
+        sys.settrace(watch)
+    elif how == "setprofile":
+        threading.setprofile(watch)
+        sys.setprofile(watch)
+    elif how == "monitoring" and hasattr(sys, "monitoring"):
+        monitoring = sys.monitoring
+        monitoring.use_tool_id(3, "truth")
+        events = monitoring.events
+        monitoring.set_events(3, events.LINE | events.INSTRUCTION | events.PY_START | events.BRANCH)
+        for event in (events.LINE, events.INSTRUCTION, events.PY_START):
+            monitoring.register_callback(3, event, lambda *args: None)
+    elif how == "coverage":
+        import coverage
+
+        coverage.Coverage(data_file=None, branch=True, include=["*"]).start()
+
+
+def watch(frame, event, argument):
+    frame.f_trace_opcodes = event != "line"
+    return watch

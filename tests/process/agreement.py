@@ -1,0 +1,180 @@
+"""Compares snapshots with what programs know of themselves, and counts what was compared.
+
+The counts make the table at the end of a run: version, kind of truth → items, differences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Truth = dict[str, Any]
+
+PLACES = {
+    "functions": ("function",),
+    "files": ("file",),
+    "lines": ("line", "end_line"),
+    "columns": ("column", "end_column"),
+}
+RELATIONS = ("cause", "context", "suppress_context", "children")
+_LONGEST_LINE = 400
+"""Characters of a line of source that a snapshot quotes."""
+
+
+class Tally:
+    """How much was compared in a session, by version and kind."""
+
+    def __init__(self) -> None:
+        self._compared: Counter[tuple[str, str]] = Counter()
+        self._differing: Counter[tuple[str, str]] = Counter()
+
+    def add(self, version: str, kind: str, *, differs: bool) -> None:
+        """Count one comparison."""
+        self._compared[version, kind] += 1
+        self._differing[version, kind] += differs
+
+    def table(self) -> Iterator[str]:
+        """The lines of the table, a kind in each: of every version items and differences."""
+        versions = sorted({version for version, _ in self._compared})
+        if not versions:
+            return
+        yield f"{'compared: differences':24}" + "".join(f"{version:>14}" for version in versions)
+        for kind in dict.fromkeys(kind for _, kind in self._compared):
+            yield f"{kind:24}" + "".join(self._cell(version, kind) for version in versions)
+
+    def _cell(self, version: str, kind: str) -> str:
+        counts = f"{self._compared[version, kind]:,}: {self._differing[version, kind]}"
+        return f"{counts:>14}"
+
+
+class Agreement:
+    """Compares one snapshot after the other with the truth, for one version of Python.
+
+    Attributes:
+        differences: What differed, a sentence each.
+    """
+
+    def __init__(self, version: str, tally: Tally) -> None:
+        self.differences: list[str] = []
+        self._version = version
+        self._tally = tally
+
+    def equal(self, kind: str, where: str, truth: object, shown: object) -> None:
+        """Compare one item."""
+        differs = type(truth) is not type(shown) or truth != shown
+        self._tally.add(self._version, kind, differs=differs)
+        if differs:
+            self.differences.append(f"{kind} of {where}: is {truth!r}, shown as {shown!r}")
+
+    def whole(self, truth: Truth, snapshot: Truth) -> None:
+        """Compare all sections that the truth has, and that nothing was left out."""
+        if "exception" in truth:
+            self.exceptions(truth["exception"], snapshot)
+        if "threads" in truth:
+            self.threads(truth["threads"], snapshot)
+        if "tasks" in truth:
+            self.tasks(truth["tasks"], snapshot)
+
+    def complete(self, snapshot: Truth, *excused: str) -> None:
+        """Compare what is said to be left out or unreadable with nothing."""
+        said = [*snapshot["notes"], *snapshot["truncated"]]
+        said = [remark for remark in said if not any(excuse in remark for excuse in excused)]
+        self.equal("notes and cuts", "the snapshot", [], said)
+
+    def exceptions(self, truth: Truth, snapshot: Truth) -> None:
+        """Compare a whole chain, exception by exception, each with its frames."""
+        truths, shown = outline(truth), outline(snapshot["exception"])
+        self.equal("exceptions", "the chain", len(truths), len(shown))
+        for one, other in zip(truths, shown, strict=False):
+            where = f"{one['type']} {one['message'][:40]!r}"
+            self.equal("exceptions", where, one["type"], other["type"])
+            self.equal("messages", where, one["message"], other["message"])
+            self.equal("notes of exceptions", where, one["notes"], other["notes"])
+            for relation in RELATIONS:
+                self.equal("relations", where, one[relation], other[relation])
+            self.frames(where, one["frames"], other["frames"], snapshot)
+
+    def frames(
+        self, where: str, truths: Sequence[Truth], shown: Sequence[Truth], snapshot: Truth
+    ) -> None:
+        """Compare a stack, frame by frame."""
+        self.equal("frames", where, len(truths), len(shown))
+        for truth, frame in zip(truths, shown, strict=False):
+            place = f"{truth['function']} ({truth['file']}:{truth['line']}, {where})"
+            for kind, parts in PLACES.items():
+                self.equal(kind, place, [truth[part] for part in parts], [frame[p] for p in parts])
+            self._source(place, truth, frame, snapshot)
+            self._variables(place, truth["locals"], frame["locals"])
+
+    def _source(self, place: str, truth: Truth, frame: Truth, snapshot: Truth) -> None:
+        line = truth["source"].rstrip("\n")
+        if line and len(line) < _LONGEST_LINE:
+            lines = snapshot["sources"].get(frame["file"], {})
+            self.equal("sources", place, line, lines.get(str(frame["line"])))
+
+    def _variables(self, place: str, truths: list[Any], shown: list[Truth]) -> None:
+        names = [variable["name"] for variable in shown]
+        self.equal("names of variables", place, [name for name, _, _ in truths], names)
+        for (name, kind, value), variable in zip(truths, shown, strict=False):
+            where = f"{name} in {place}"
+            self.equal("types of variables", where, kind, variable["type"])
+            if value is not None:
+                self.equal("values", where, value, variable["value"])
+
+    def threads(self, truths: list[Truth], snapshot: Truth) -> None:
+        """Compare all threads by their ids."""
+        shown = {thread["tid"]: thread for thread in snapshot["threads"]}
+        self.equal("threads", "the process", sorted(t["tid"] for t in truths), sorted(shown))
+        for truth in truths:
+            thread = shown.get(truth["tid"])
+            if thread is None:
+                continue
+            where = f"thread {truth['name']}"
+            for part in ("name", "daemon"):
+                self.equal("names of threads", where, truth[part], thread[part])
+            self.equal("threads", where, truth["own"], thread["gil"])
+            self.frames(where, truth["frames"], thread["frames"], snapshot)
+
+    def tasks(self, truths: list[Truth], snapshot: Truth) -> None:
+        """Compare all tasks by their ids."""
+        shown = {task["id"]: task for task in snapshot["tasks"]}
+        self.equal("tasks", "the process", sorted(t["id"] for t in truths), sorted(shown))
+        for truth in truths:
+            task = shown.get(truth["id"])
+            if task is None:
+                continue
+            where = f"task {truth['name']}"
+            for part in ("name", "state"):
+                self.equal(f"{part}s of tasks", where, truth[part], task[part])
+            if truth.get("awaited_by") is not None:
+                waiting = sorted(task["awaited_by"])
+                self.equal("who waits for whom", where, truth["awaited_by"], waiting)
+            self.frames(where, truth["frames"], task["frames"], snapshot)
+
+
+def outline(chain: Truth) -> list[Truth]:
+    """A chain with its exceptions numbered in the order of a walk, whatever their order was."""
+    numbers: dict[int, int] = {}
+    waiting = [chain["root"]]
+    while waiting:
+        index = waiting.pop()
+        if index is None or index in numbers:
+            continue
+        numbers[index] = len(numbers)
+        entry = chain["list"][index]
+        waiting += [*reversed(entry["children"]), entry["context"], entry["cause"]]
+    assert len(numbers) == len(chain["list"]), "every exception has to be reachable"
+    return [_renumbered(chain["list"][index], numbers) for index in numbers]
+
+
+def _renumbered(entry: Truth, numbers: dict[int, int]) -> Truth:
+    """One exception that names others by their new numbers."""
+    related = {name: _number(entry[name], numbers) for name in ("cause", "context")}
+    return {**entry, **related, "children": [numbers[child] for child in entry["children"]]}
+
+
+def _number(index: int | None, numbers: dict[int, int]) -> int | None:
+    return None if index is None else numbers[index]

@@ -1,0 +1,55 @@
+"""Snapshots equal what ``traceback``, ``inspect``, ``threading`` and ``asyncio`` say, in all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Traced
+
+    from tests.process.agreement import Agreement
+
+    Run = Callable[..., list[Traced]]
+
+
+WAYS_TO_RUN: dict[str, dict[str, Any]] = {
+    "as usual": {},
+    "optimized": {"options": ("-O",)},
+    "without docstrings": {"options": ("-OO",)},
+    "without columns": {"options": ("-X", "no_debug_ranges")},
+    "for development": {"options": ("-X", "dev", "-W", "ignore")},
+    "with tracemalloc": {"options": ("-X", "tracemalloc=5")},
+    "without frozen modules": {"options": ("-X", "frozen_modules=off")},
+    "with the C library's memory": {"variables": ("PYTHONMALLOC=malloc",)},
+    "with a compiler for hot code": {"variables": ("PYTHON_JIT=1",)},
+}
+WAYS_TO_WATCH = ("settrace", "setprofile", "monitoring", "coverage")
+
+
+class TestScopes:
+    @pytest.mark.parametrize("way", WAYS_TO_RUN)
+    def test_every_scope(
+        self, run_target: Run, agreement: Agreement, libraries: str, way: str
+    ) -> None:
+        """Frames, variables and sources of functions, bodies and made-up code are as they are."""
+        (traced,) = run_target("scopes.py", libraries=libraries, **WAYS_TO_RUN[way])
+        check_exceptions(traced, agreement)
+
+    @pytest.mark.parametrize("way", WAYS_TO_WATCH)
+    def test_while_the_program_is_watched(
+        self, run_target: Run, agreement: Agreement, libraries: str, way: str
+    ) -> None:
+        """Code that is instrumented for a debugger, a profiler or coverage is read as ever."""
+        (traced,) = run_target("scopes.py", way, libraries=libraries)
+        check_exceptions(traced, agreement)
+
+
+def check_exceptions(traced: Traced, agreement: Agreement) -> None:
+    """Compare all exceptions of a snapshot that leaves out nothing."""
+    agreement.exceptions(traced.truth, traced.snapshot)
+    agreement.complete(traced.snapshot)
+    assert agreement.differences == []
