@@ -113,8 +113,8 @@ def _candidates(name: str, path: str) -> Iterator[tuple[os.stat_result, Callable
         return
     else:
         paths = [path]
-    for path in paths:
-        yield from _file(path)
+    for candidate in paths:
+        yield from _file(candidate)
 
 
 def _file(path: str) -> Iterator[tuple[os.stat_result, Callable[[], bytes]]]:
