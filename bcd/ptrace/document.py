@@ -199,13 +199,13 @@ class Document:
     def _assemble(self, blocked_ms: float | None) -> dict[str, Any]:
         request, target = self._request, self._target
         facts = read_process(request.pid, target.redactor, target.remarks.note)
-        wall = time.time()
+        wall, fingerprint = time.time(), self._fingerprint()
         document: dict[str, Any] = {
             "format": FORMAT_VERSION,
-            "id": new_id(),
+            "id": new_id(fingerprint),
             "created": rfc3339(wall),
             "tracer": {},
-            "reason": {"kind": request.reason, "fingerprint": self._fingerprint()},
+            "reason": {"kind": request.reason, "fingerprint": fingerprint},
             "process": facts,
             "attributes": {
                 key: target.redactor.named(key, value) for key, value in request.attributes.items()
@@ -321,7 +321,7 @@ def _bare(document: dict[str, Any]) -> str:
 def _innermost(document: dict[str, Any]) -> str:
     document["threads"] = [thread for thread in document["threads"] if thread["faulted"]]
     document["notes"] = document["notes"][:_LAST]
-    for index, error in enumerate(document["exception"]["list"] if document["exception"] else ()):
+    for index, error in enumerate(_errors(document)):
         error["message"] = error["message"][:400]
         error["notes"] = []
         error["frames"] = error["frames"][-_LAST:]
@@ -333,11 +333,41 @@ def _innermost(document: dict[str, Any]) -> str:
     )
 
 
-_LAST = 20
+def _without_variables(document: dict[str, Any]) -> str:
+    for holder in (*_errors(document), *document["threads"]):
+        for frame in holder["frames"]:
+            frame["locals"] = []
+    return "all variables: the document was too large"
+
+
+def _hardly_anything(document: dict[str, Any]) -> str:
+    """Whatever was read, what this leaves is less than 16 KiB."""
+    document["process"] = {"pid": document["process"]["pid"]}
+    document["attributes"], document["classifiers"], document["threads"] = {}, [], []
+    document["notes"].clear()
+    document["truncated"].clear()
+    for root in _errors(document)[:1]:
+        document["exception"] = {"root": 0, "list": [root]}
+        root["cause"], root["context"], root["children"] = None, None, []
+        root["type"], root["message"] = root["type"][:_SHORT], root["message"][:_SHORT]
+        root["frames"] = root["frames"][-_FEW:]
+        for frame in root["frames"]:
+            frame["function"], frame["file"] = frame["function"][:_SHORT], frame["file"][-_SHORT:]
+    return "all but the beginning of the exception: the document was too large"
+
+
+def _errors(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return document["exception"]["list"] if document["exception"] else []
+
+
+_LAST, _FEW = 20, 5
+_SHORT = 100
 _SHRINKING = (
     _without_task_variables,
     _without_thread_variables,
     _without_tasks,
     _bare,
     _innermost,
+    _without_variables,
+    _hardly_anything,
 )

@@ -140,6 +140,8 @@ class Exceptions:
             instruction = self._memory.int32(entry + layout.last_instruction)
             found.append((self._memory.word(entry + layout.frame), instruction))
             entry = self._memory.word(entry + layout.next)
+        if len(found) == _LONGEST_TRACEBACK:
+            self._target.remarks.cut(f"a traceback: the first {_LONGEST_TRACEBACK:,} frames")
         return found
 
     def _read_frames(self, entry: dict[str, object], address: int) -> None:
@@ -162,5 +164,7 @@ class Exceptions:
             notes = self._objects.lookup(held, "__notes__") if held else 0
         if not notes:
             return []
-        items, _ = self._objects.sequence(notes, self._target.limits["items"])
+        items, size = self._objects.sequence(notes, self._target.limits["items"])
+        if size > len(items):
+            self._target.remarks.cut(f"notes of an exception: the first {len(items)} of {size:,}")
         return [self._target.redactor.text(self._messages.text(item)) for item in items]

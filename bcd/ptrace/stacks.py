@@ -71,6 +71,8 @@ class Frames:
                 yield frame
             frame = self._memory.word(frame + self._layout.previous)
             seen += 1
+        if frame:
+            self._target.remarks.cut(f"a stack: its innermost {_LONGEST_STACK:,} frames")
 
     def without_own(self, frames: list[int]) -> list[int]:
         """Frames, given innermost first, without bcd's own innermost ones."""

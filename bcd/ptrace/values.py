@@ -310,7 +310,7 @@ class Renderer:
             return f"{{{stands_for}}}"
         self._path.append(address)
         parts: list[str] = []
-        for key, value in self._objects.dict_items(address):
+        for key, value in self._objects.dict_items(address, self._limits["slots"]):
             if len(parts) >= self._limits["items"]:
                 break
             parts.append(self._entry(key, value, depth - 1))
@@ -331,7 +331,7 @@ class Renderer:
         if not size:
             return f"{info.name}()"
         items: list[int] = []
-        for item in self._objects.set_items(address):
+        for item in self._objects.set_items(address, self._limits["slots"]):
             if len(items) >= self._limits["items"]:
                 break
             items.append(item)

@@ -17,6 +17,7 @@ from bcd.snapshot.format import (
     id_of_dump_file,
     id_of_file,
     is_id,
+    kind_in,
 )
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -176,6 +177,11 @@ class Folder:
     def _prune(self, newest: str, limits: Limits) -> None:
         """Remove the oldest snapshots above the limits, and temporary files left by the dead."""
         found = sorted(file for file in self.files() if id_of_file(file[0]))
+        alike = [name for name, _ in found if kind_in(name) == kind_in(newest)]
+        superfluous = set(_between(alike, limits["alike"])) - {newest}
+        for name in superfluous:
+            self.remove(name)
+        found = [file for file in found if file[0] not in superfluous]
         count, size = len(found), sum(bytes_ for _, bytes_ in found)
         for name, bytes_ in found:
             if count <= limits["snapshots"] and size <= limits["folder_bytes"]:
@@ -223,6 +229,11 @@ class Folder:
                     yield entry.name, status.st_size
                 elif status.st_mtime < long_ago:
                     self.remove(entry.name)
+
+
+def _between(names: list[str], most: int) -> list[str]:
+    """Which of several names are too many: the first and the latest ones are kept."""
+    return names[1 : len(names) - most + 1] if most > 1 else names[:-1]
 
 
 def _open_private(path: str) -> int:

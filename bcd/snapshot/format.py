@@ -40,17 +40,30 @@ ID_LENGTH = 26
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def new_id() -> str:
+def new_id(fingerprint: str | None = None) -> str:
     """Make the id of a snapshot: unique, and sorting by the millisecond it was made in.
 
+    Args:
+        fingerprint: In hexadecimal digits; snapshots of the same one are known by their ids
+            then, so that nobody has to open them to count them.
+
     Returns:
-        A ULID: 48 bits of Unix time in ms and 80 random bits, in 26 characters.
+        A ULID in 26 characters: 48 bits of Unix time in ms and 80 random bits, of which the
+        first 40 are those of the fingerprint, if there is one.
 
     Source: https://github.com/ulid/spec
     """
     milliseconds = time.time_ns() // 1_000_000 & (1 << 48) - 1
-    number = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
+    rest = os.urandom(10)
+    if fingerprint is not None:
+        rest = bytes.fromhex(fingerprint)[:5] + rest[5:]
+    number = milliseconds << 80 | int.from_bytes(rest, "big")
     return "".join([_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)])
+
+
+def kind_in(text: str) -> str:
+    """The part of an id, or of a name that starts with one, that the fingerprint decides."""
+    return text[10:18]
 
 
 def is_id(text: str) -> bool:

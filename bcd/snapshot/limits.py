@@ -14,6 +14,7 @@ DEFAULTS = {
     "value": 1000,
     "message": 4096,
     "items": 10,
+    "slots": 4096,
     "depth": 3,
     "variables": 60,
     "frames": 400,
@@ -25,12 +26,15 @@ DEFAULTS = {
     "file_bytes": 4 * 1024 * 1024,
     "deadline_ms": 1000,
     "snapshots": 200,
+    "alike": 10,
     "folder_bytes": 256 * 1024 * 1024,
 }
-"""Characters of a string, of a whole value and of an exception's message; items of a container;
-depth of nesting; variables of a frame; frames of a stack (first and last kept); exceptions;
-values in all; threads; tasks, and how many of them with variables; bytes of the document before
-compression; milliseconds for reading; snapshots and bytes that a folder keeps."""
+"""Characters of a string, of a whole value and of an exception's message; items of a container
+that are shown, and slots of its table that are looked at (deleted items leave theirs empty); depth
+of nesting; variables of a frame; frames of a stack (first and last kept); exceptions; values in
+all; threads; tasks, and how many of them with variables; bytes of the document before compression;
+milliseconds for reading; snapshots that a folder keeps, those of one fingerprint (the first and
+the latest), and their bytes."""
 
 
 def problem_with(limits: Mapping[str, object]) -> str | None:

@@ -30,7 +30,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "BCD_DIR": folder},
+            env={**os.environ, "BCD_DIR": folder, "BCD_LIMITS": "alike=200"},  # all are counted
         )
         self.pid = self._process.pid
 

@@ -21,7 +21,14 @@ from hypothesis import strategies as st
 import bcd
 from bcd.errors import SnapshotCorrupt, SnapshotError, SnapshotTooNew
 from bcd.snapshot import codec, decode, encode, from_dict, load_schema, new_id, to_dict
-from bcd.snapshot.format import FORMAT_VERSION, GZIP_ABOVE, file_name, id_of_file, is_id
+from bcd.snapshot.format import (
+    FORMAT_VERSION,
+    GZIP_ABOVE,
+    file_name,
+    id_of_file,
+    is_id,
+    kind_in,
+)
 from bcd.snapshot.model import (
     ExceptionChain,
     ExceptionRecord,
@@ -346,6 +353,15 @@ def test_ids_are_unique_and_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [min(each)[:10] for each in made] == sorted({each[0][:10] for each in made})
     assert len({each for group in made for each in group}) == len(moments) * 50
     assert all(is_id(each) for group in made for each in group)
+
+
+def test_an_id_tells_its_fingerprint() -> None:
+    """Ids of one fingerprint have a part in common, and are ids, each one unique."""
+    made = [new_id("0123456789abcdef") for _ in range(50)]
+    assert {kind_in(each) for each in made} == {"04HMASW9"}
+    assert kind_in(new_id("0123456799abcdef")) != "04HMASW9"
+    assert len(set(made)) == 50
+    assert all(map(is_id, made))
 
 
 def test_the_time_of_an_id_is_that_of_the_standard(monkeypatch: pytest.MonkeyPatch) -> None:

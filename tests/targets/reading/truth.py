@@ -237,7 +237,8 @@ class Recorder(bcd.PythonTracer):
     """Records the truth while the process stands at the very place where it was frozen."""
 
     def __init__(self, record=lambda: None, **settings):
-        super().__init__(folder=sys.argv[1], **settings)
+        limits = {"alike": 200, **settings.pop("limits", {})}  # all are looked at afterwards
+        super().__init__(folder=sys.argv[1], limits=limits, **settings)
         self.record = record
         self.truth = None
 

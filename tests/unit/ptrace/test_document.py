@@ -18,6 +18,7 @@ from bcd.ptrace.request import Request
 from bcd.ptrace.stacks import Stacks
 from bcd.ptrace.tasks import Tasks
 from bcd.snapshot import load_schema
+from bcd.snapshot.format import kind_in, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,7 @@ class TestWhole:
         """Everything has its place."""
         error = raised()
         made = document(error, {"error": "failed", "http.route": "/x"})
+        assert kind_in(made["id"]) == kind_in(new_id(made["reason"]["fingerprint"]))
         assert made["attributes"] == {"error": "failed", "http.route": "/x"}
         assert made["tracer"]["blocked_ms"] == 1.5
         assert made["tracer"]["version"] == "1.2.3"
@@ -196,6 +198,15 @@ class TestLimits:
             assert made["exception"]["list"][0]["message"] == "x" * 50 + "…"
             assert any("10,000 characters" in sentence for sentence in made["truncated"])
 
+    def test_notes(self, document: Callable[..., dict[str, Any]]) -> None:
+        """So many notes of an exception are kept."""
+        error = raised()
+        for number in range(7):
+            error.add_note(f"note {number}")
+        made = document(error, items=3)
+        assert made["exception"]["list"][0]["notes"] == ["note 0", "note 1", "note 2"]
+        assert "notes of an exception: the first 3 of 7" in made["truncated"]
+
     def test_values(self, document: Callable[..., dict[str, Any]]) -> None:
         """When all values are used up the rest goes without variables, and that is said."""
         made = document(raised(50, [1, 2, 3]), values=30)
@@ -216,6 +227,30 @@ class TestLimits:
         entry = made["exception"]["list"][0]
         assert entry["type"] == "LookupError"
         assert entry["frames"][-1]["function"] == "fails"
+
+    def test_no_content_breaks_the_size(self, document: Callable[..., dict[str, Any]]) -> None:
+        """Names, attributes and chains may be as long as they like: 16 KiB suffice."""
+
+        def fails() -> None:
+            local = "\U0001f600" * 1000
+            raise type("E" * 900, (LookupError,), {})("\U0001f600" * 4000, local)
+
+        fails.__code__ = fails.__code__.replace(
+            co_qualname="\u1234" * 500, co_filename="/\u1234" * 250
+        )
+        error: BaseException | None = None
+        for _ in range(40):
+            try:
+                fails()
+            except LookupError as found:
+                found.__cause__, error = error, found
+        attributes = {f"{number}" * 200: "\U0001f600" * 4000 for number in range(50)}
+        made = document(error, attributes, file_bytes=16 * 1024)
+        assert made["size"] <= 16 * 1024
+        assert made["exception"]["list"][0]["type"].endswith("EEE")
+        assert made["truncated"] == [
+            "all but the beginning of the exception: the document was too large"
+        ]
 
 
 class TestSecrets:

@@ -160,6 +160,22 @@ class TestLimits:
         exact = [1, 2, 3, 4, 5]
         assert "truncated" not in target(items=5).renderer.variable("value", id(exact))
 
+    def test_slots(self, target: Callable[..., Target]) -> None:
+        """So many slots of a container's table are looked at; what is farther counts as more."""
+        value = dict.fromkeys(range(300_000))
+        for number in range(299_999):
+            del value[number]
+        entry = target(slots=100).renderer.variable("value", id(value))
+        assert entry["value"] == "{… 1 more}"
+        assert entry["truncated"] is True
+        shown = target(slots=300_000).renderer.variable("value", id(value))
+        assert shown["value"] == "{299999: None}"
+        numbers = set(range(1000, 1500))
+        assert "490 more" in str(
+            target(slots=1010).renderer.variable("value", id(numbers))["value"]
+        )
+        assert "500 more" in str(target(slots=1).renderer.variable("value", id(numbers))["value"])
+
     def test_depth(self, target: Callable[..., Target]) -> None:
         """Nesting is shown so deep, then a mark; the variable says that it was cut."""
         value = [[[["deep"]]]]

@@ -287,6 +287,31 @@ class TestPruning:
         folder.keep(numbered(5), b"x" * 1000, limits)
         assert listed(tmp_path) == [f"{numbered(5)}.bcd.json"]
 
+    @pytest.mark.parametrize(("most", "kept"), [(4, [0, 7, 8, 9]), (2, [0, 9]), (1, [9])])
+    def test_by_fingerprint(self, tmp_path: Path, most: int, kept: list[int]) -> None:
+        """Of one fingerprint the first and the latest stay; others are not touched."""
+        folder = Folder(str(tmp_path))
+        limits = Limits({"alike": most})
+        ours = [numbered(number)[:10] + new_id("0a" * 8)[10:] for number in range(10)]
+        ours = [f"0{number}{each[2:]}" for number, each in enumerate(ours)]
+        others = [f"0{number}{new_id('0b' * 8)[2:]}" for number in range(most)]
+        for each in (*others, *ours):
+            folder.keep(each, b"{}", limits)
+        assert listed(tmp_path) == sorted(
+            f"{each}.bcd.json" for each in (*others, *(ours[number] for number in kept))
+        )
+
+    def test_of_one_fingerprint_the_newest_stays_though_the_clock_went_back(
+        self, tmp_path: Path
+    ) -> None:
+        """What was just written is kept even if its id sorts among the older ones."""
+        folder = Folder(str(tmp_path))
+        ends = [new_id("0a" * 8)[2:] for _ in range(4)]
+        for number in (1, 3, 4, 2):
+            path = folder.keep(f"0{number}{ends[number - 1]}", b"{}", Limits({"alike": 2}))
+        assert Path(path).exists()
+        assert len(listed(tmp_path)) == 3
+
     def test_what_was_just_written_stays(self, tmp_path: Path) -> None:
         """A clock that went back does not make the newest snapshot the first to go."""
         folder = Folder(str(tmp_path))
