@@ -33,7 +33,7 @@ class Limits:
 
 
 class Budget:
-    """Time and number of values of one reading.
+    """Time, number and size of the values of one reading.
 
     Args:
         limits: The limits of the reading.
@@ -44,6 +44,7 @@ class Budget:
         self._clock = clock
         self.ends = clock() + limits["deadline_ms"] / 1000
         self.left = limits["values"]
+        self._room = limits["file_bytes"]
         self.over = False
 
     def spend(self, count: int = 1) -> None:
@@ -56,6 +57,17 @@ class Budget:
         if self.over or self.left < 0 or self._clock() > self.ends:
             self.over = True
             raise DeadlineReached("the time or the number of values for one snapshot is used up")
+
+    def take_room(self, characters: int) -> None:
+        """Count characters of values: what cannot fit into the document needs no memory here.
+
+        Raises:
+            DeadlineReached: They alone take more than the whole document may.
+        """
+        self._room -= characters
+        if self._room < 0:
+            self.over = True
+            raise DeadlineReached("the room for values in one snapshot is used up")
 
 
 class Remarks:

@@ -97,24 +97,29 @@ class Document:
         Returns:
             The snapshot's id and the encoded document.
         """
+        self._target.memory.forget()  # encoding needs memory, too
         document = self._assemble(blocked_ms)
         document["truncated"] = self._target.remarks.truncated
         document["notes"] = self._target.remarks.notes
         self._scrub(document)
         limit = self._target.limits["file_bytes"]
-        data = encode(document)
+        data = _encoded(document)
         for shrink in _SHRINKING:
-            if len(data) <= limit:
+            if data is not None and len(data) <= limit:
                 break
+            data = None
             document["truncated"].append(shrink(document))
-            data = encode(document)
-        return str(document["id"]), data
+            data = _encoded(document)
+        return str(document["id"]), data or encode(document)
 
     def _section(self, name: str, read: Callable[[], None]) -> None:
         try:
             read()
         except DeadlineReached:
             self._target.remarks.cut(f"{name}: the time for reading was over")
+        except MemoryError:
+            self._target.memory.forget()
+            self._target.remarks.cut(f"{name}: the tracer may not use more memory")
         except (ReadError, OSError, *FAULTS) as fault:
             self._target.remarks.note(f"{name}: {type(fault).__name__}: {fault}")
 
@@ -256,6 +261,14 @@ class Document:
         if self._target.redactor.knows_any:
             for key in _SCRUBBED:
                 document[key] = _mapped(document[key], self._target.redactor.scrub)
+
+
+def _encoded(document: dict[str, Any]) -> bytes | None:
+    """The document as JSON, None where there is not enough memory for it."""
+    try:
+        return encode(document)
+    except MemoryError:
+        return None
 
 
 _SCRUBBED = (

@@ -23,7 +23,7 @@ these, so that a fault in it does not cost the others."""
 _MAX_PAGES = 16384
 """64 MiB of pages are kept at the most; then all are dropped, which costs only time."""
 
-_MAX_READ = 64 * 1024 * 1024
+_MAX_READ = 8 * 1024 * 1024
 """Nothing that is read at once has more bytes; a count of damaged memory may be anything."""
 
 _WORD = Struct("<Q")

@@ -141,7 +141,13 @@ class Frames:
                     return
                 variables.append(self._target.renderer.variable(name, value))
         except DeadlineReached:
-            self._target.remarks.cut("variables: the time or the number of values was used up")
+            self._target.remarks.cut(
+                "variables: the time, the number of values or the room for them was used up"
+            )
+        except MemoryError:
+            self._target.memory.forget()
+            self._target.budget.over = True
+            self._target.remarks.cut("variables: the tracer may not use more memory")
         except FAULTS as fault:
             self._target.remarks.note(f"variables of {code.function}: {fault}")
 

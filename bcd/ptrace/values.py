@@ -91,6 +91,7 @@ class Renderer:
         if address in self._shown:
             known, count = self._shown[address]
             self._budget.spend(count)
+            self._budget.take_room(len(str(known["value"])))
             return {**known, "name": name}
         left = self._budget.left
         entry = self._read_variable(name, address)
@@ -107,6 +108,7 @@ class Renderer:
             entry["value"] = f"<unreadable: {fault}>"
         finally:
             self._path.clear()
+        self._budget.take_room(len(str(entry["value"])))
         entry["address"] = hex(address)
         if self._cut:
             entry["truncated"] = True

@@ -29,6 +29,7 @@ _SPARE = 1024 * 1024
 """Bytes of the disk that bcd leaves free whatever happens."""
 
 _STALE_SECONDS = 3600
+_DEAD_SECONDS = 10  # much longer than it takes from making a file to locking it
 
 
 def encode(document: dict[str, Any]) -> bytes:
@@ -102,11 +103,15 @@ class Folder:
         self.check_space(len(data))
         temporary = f"{TEMPORARY_PREFIX}{name[:ID_LENGTH]}.{os.getpid()}{TEMPORARY_SUFFIX}"
         try:
-            self._write(temporary, data)
+            descriptor = self._create(temporary)
+            try:
+                _fill(descriptor, data)
+                return self.adopt(temporary, name)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             self.remove(temporary)
             raise self._unwritten(error) from None
-        return self.adopt(temporary, name)
 
     def adopt(self, temporary: str, name: str) -> str:
         """Give a file that is written and whole the name under which it is found.
@@ -135,16 +140,11 @@ class Folder:
             " free or enlarge that disk, or name another folder with BCD_DIR"
         )
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _create(self, name: str) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(name, flags, 0o600, dir_fd=self._descriptor)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _lock(descriptor)
+        return descriptor
 
     def check_space(self, size: int) -> int:
         """Refuse to fill up the disk.
@@ -210,15 +210,35 @@ class Folder:
 
     def is_stale(self, name: str) -> bool:
         """Whether a file was written so long ago that its writer must be dead."""
+        return self._age(name) > _STALE_SECONDS
+
+    def _is_of_the_dead(self, name: str) -> bool:
+        """Whether nobody writes a temporary file any more.
+
+        A tracer holds a lock on its own as long as it lives, be it in another container.
+        """
+        age = self._age(name)
+        if age <= _DEAD_SECONDS or not name.endswith(TEMPORARY_SUFFIX):  # that of a core is gdb's
+            return age > _STALE_SECONDS
+        try:
+            descriptor = os.open(name, _TO_LOCK, dir_fd=self._descriptor)
+        except OSError:
+            return False
+        try:
+            return _lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _age(self, name: str) -> float:
+        """Seconds since a file was written, 0 where there is none."""
         try:
             status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
         except FileNotFoundError:  # another tracer has removed it
-            return False
-        return status.st_mtime < time.time() - _STALE_SECONDS
+            return 0
+        return time.time() - status.st_mtime
 
     def files(self) -> Iterator[tuple[str, int]]:
         """(name, bytes) of each file; names sort by age. Temporary files of the dead go."""
-        long_ago = time.time() - _STALE_SECONDS
         with os.scandir(self._descriptor) as entries:
             for entry in entries:
                 try:
@@ -227,8 +247,29 @@ class Folder:
                     continue
                 if not _is_temporary(entry.name):
                     yield entry.name, status.st_size
-                elif status.st_mtime < long_ago:
+                elif self._is_of_the_dead(entry.name):
                     self.remove(entry.name)
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+_TO_LOCK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file until its descriptor is closed; False where somebody else has, or none can."""
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    try:
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _between(names: list[str], most: int) -> list[str]:

@@ -32,6 +32,7 @@ QUICK = {
     "_struct",
     "_types",
     "_weakref",
+    "fcntl",
     "gc",
     "resource",
     "select",

@@ -70,6 +70,16 @@ class TestBudget:
         with pytest.raises(DeadlineReached):
             budget.spend()
 
+    def test_room(self) -> None:
+        """Values that alone take more than a whole document may are not made."""
+        budget = Budget(Limits({"file_bytes": 100}), FakeClock())
+        budget.take_room(60)
+        budget.spend()
+        with pytest.raises(DeadlineReached):
+            budget.take_room(41)
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+
 
 class TestRemarks:
     def test_each_once_in_order(self) -> None:

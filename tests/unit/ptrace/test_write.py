@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -199,13 +201,44 @@ class TestKeeping:
         assert f"{numbered(1)}.bcd.json" in listed(tmp_path)
 
     def test_remains_of_the_dead_are_removed(self, tmp_path: Path) -> None:
-        """What a killed tracer left is removed after an hour, and not before."""
-        for number, age in ((1, 4000), (2, 10)):
-            path = tmp_path / f".{numbered(number)}.77.tmp"
-            path.write_text("half")
-            os.utime(path, (time.time() - age,) * 2)
-        Folder(str(tmp_path)).keep(numbered(3), b"{}", LIMITS)
-        assert {*names_in(tmp_path)} == {f".{numbered(2)}.77.tmp", f"{numbered(3)}.bcd.json"}
+        """What a killed tracer left is removed by the next; the living keep what is theirs.
+
+        A core, which another tool writes, is nobody's after an hour.
+        """
+        ages = {
+            f".{numbered(1)}.77.tmp": 20,
+            f".{numbered(2)}.77.tmp": 20,
+            f".{numbered(3)}.77": 20,
+        }
+        ages |= {f".{numbered(4)}.77": 4000, f".{numbered(5)}.77.tmp": 1}
+        for name, age in ages.items():
+            (tmp_path / name).write_text("half")
+            os.utime(tmp_path / name, (time.time() - age,) * 2)
+        with (tmp_path / f".{numbered(2)}.77.tmp").open() as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            Folder(str(tmp_path)).keep(numbered(6), b"{}", LIMITS)
+        left = [f".{numbered(2)}.77.tmp", f".{numbered(3)}.77", f".{numbered(5)}.77.tmp"]
+        assert names_in(tmp_path) == [*left, f"{numbered(6)}.bcd.json"]
+
+    def test_a_file_that_is_written_is_locked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """From before its first byte until it has its name it belongs to its writer."""
+        free = []
+
+        def watched(descriptor: int) -> None:
+            (half,) = tmp_path.glob(".*.tmp")
+            with half.open() as other, contextlib.suppress(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free.append(half)
+            fsync(descriptor)
+
+        fsync = os.fsync
+        monkeypatch.setattr(
+            os, "fsync", lambda d: watched(d) if list(tmp_path.glob(".*")) else None
+        )
+        Folder(str(tmp_path)).keep(numbered(1), b"{}", LIMITS)
+        assert free == []
 
 
 class TestDisk:
