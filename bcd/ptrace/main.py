@@ -30,6 +30,9 @@ _MOST_MEMORY = 224 * 1024 * 1024
 _GRACE = 3
 """After this many times the time for reading, whatever still runs is interrupted."""
 
+_LEAST_SECONDS = 1.0
+"""It is not interrupted before; what is no value takes its time even if nothing may be read."""
+
 _ANSWER_MS = 1000
 _REFERENCE_TYPES = (int, str, dict, list, type, BaseException)
 
@@ -88,7 +91,7 @@ def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
     layout = calibrate(own)
     memory = _open_memory(request)
-    seconds = request.limits["deadline_ms"] / 1000 * _GRACE
+    seconds = max(_LEAST_SECONDS, request.limits["deadline_ms"] / 1000 * _GRACE)
     hold = _hold(request, seconds * 2)
     try:
         _interrupt_after(seconds)

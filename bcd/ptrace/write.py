@@ -274,7 +274,7 @@ def _lock(descriptor: int) -> bool:
 
 def _between(names: list[str], most: int) -> list[str]:
     """Which of several names are too many: the first and the latest ones are kept."""
-    return names[1 : len(names) - most + 1] if most > 1 else names[:-1]
+    return names[1 : max(1, len(names) - most + 1)] if most > 1 else names[:-1]
 
 
 def _open_private(path: str) -> int:

@@ -24,7 +24,7 @@ from bcd.ptrace.write import Folder, encode
 from bcd.snapshot.format import GZIP_ABOVE, id_of_file, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 REPOSITORY = Path(__file__).parents[3]
 LIMITS = Limits()
@@ -320,8 +320,11 @@ class TestPruning:
         folder.keep(numbered(5), b"x" * 1000, limits)
         assert listed(tmp_path) == [f"{numbered(5)}.bcd.json"]
 
-    @pytest.mark.parametrize(("most", "kept"), [(4, [0, 7, 8, 9]), (2, [0, 9]), (1, [9])])
-    def test_by_fingerprint(self, tmp_path: Path, most: int, kept: list[int]) -> None:
+    @pytest.mark.parametrize(
+        ("most", "kept"),
+        [(20, range(10)), (9, [0, *range(2, 10)]), (4, [0, 7, 8, 9]), (2, [0, 9]), (1, [9])],
+    )
+    def test_by_fingerprint(self, tmp_path: Path, most: int, kept: Sequence[int]) -> None:
         """Of one fingerprint the first and the latest stay; others are not touched."""
         folder = Folder(str(tmp_path))
         limits = Limits({"alike": most})
