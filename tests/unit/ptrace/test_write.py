@@ -330,7 +330,7 @@ class TestPruning:
         limits = Limits({"alike": most})
         ours = [numbered(number)[:10] + new_id("0a" * 8)[10:] for number in range(10)]
         ours = [f"0{number}{each[2:]}" for number, each in enumerate(ours)]
-        others = [f"0{number}{new_id('0b' * 8)[2:]}" for number in range(most)]
+        others = [f"0{number}{new_id('0b' * 8)[2:]}" for number in range(min(most, 10))]
         for each in (*others, *ours):
             folder.keep(each, b"{}", limits)
         assert listed(tmp_path) == sorted(
