@@ -19,6 +19,7 @@ from bcd.ptrace.process import foreign_root, read_process, rfc3339, start_time
 from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
 from bcd.ptrace.stacks import Frames, Stacks
 from bcd.ptrace.tasks import Tasks
+from bcd.ptrace.thread_waits import ThreadWaits
 from bcd.ptrace.write import encode
 from bcd.snapshot.format import FORMAT_VERSION, new_id
 
@@ -52,6 +53,8 @@ class Document:
         self._exceptions: dict[str, Any] | None = None
         self._threads: list[dict[str, Any]] = []
         self._tasks: list[dict[str, Any]] = []
+        self._by_state: dict[int, dict[str, Any]] = {}
+        self._deadlocks: list[str] = []
         self._version = version
         self._read_ms = 0.0
         self._frames = Frames(target, own_folder)
@@ -65,6 +68,7 @@ class Document:
         """Read the exception and the threads: what must not change while it is read."""
         self._section("exception", self._read_exception)
         self._section("threads", self._read_threads)
+        self._section("what threads wait for", self._read_waits)
 
     def read_tasks(self) -> None:
         """Read the asyncio tasks, and the sources that are in memory: the last that need it."""
@@ -148,16 +152,24 @@ class Document:
         tid = self._stacks.native_id(state)
         faulted = tid in self._request.faulted_threads
         name, daemon = names.get(self._stacks.ident(state), (None, None))
-        self._threads.append(
-            {
-                "tid": tid,
-                "name": name,
-                "daemon": daemon,
-                "faulted": faulted,
-                "gil": state == holder,
-                "frames": self._stacks.stack(state, trim=state == holder),
-            }
-        )
+        thread = self._by_state[state] = {
+            "tid": tid,
+            "name": name,
+            "daemon": daemon,
+            "faulted": faulted,
+            "gil": state == holder,
+            "frames": self._stacks.stack(state, trim=state == holder),
+        }
+        self._threads.append(thread)
+
+    def _read_waits(self) -> None:
+        names = self._thread_names()
+        waits = ThreadWaits(self._target, self._frames, self._stacks, names)
+        for state, thread in self._by_state.items():
+            self._section(
+                f"what thread {thread['tid']} waits for", partial(waits.tell, state, thread)
+            )
+        self._deadlocks += waits.deadlocks()
 
     def _gil_holder(self) -> int:
         layout = self._target.layout
@@ -219,6 +231,7 @@ class Document:
             "exception": self._exceptions,
             "threads": self._threads,
             "tasks": self._tasks,
+            **({"deadlocks": self._deadlocks} if self._deadlocks else {}),
             "sources": self._sources.read(str(facts.get("working_directory", "/"))),
         }
         began = self._began if request.started is None else request.started
@@ -259,7 +272,7 @@ class Document:
     def _scrub(self, document: dict[str, Any]) -> None:
         """Replace the secrets that were met anywhere, everywhere."""
         if self._target.redactor.knows_any:
-            for key in _SCRUBBED:
+            for key in document.keys() & _SCRUBBED:
                 document[key] = _mapped(document[key], self._target.redactor.scrub)
 
 
@@ -271,9 +284,9 @@ def _encoded(document: dict[str, Any]) -> bytes | None:
         return None
 
 
-_SCRUBBED = (
-    *("process", "attributes", "classifiers", "exception", "threads", "tasks", "sources"),
-    *("truncated", "notes"),
+_SCRUBBED = frozenset(
+    {"process", "attributes", "classifiers", "exception", "threads", "tasks", "sources"}
+    | {"deadlocks", "truncated", "notes"}
 )
 _STRUCTURE = frozenset({"file", "function", "type", "address", "id", "state"})
 """Keys whose values name code or things, and are no data of the program; so is the name of a

@@ -30,6 +30,8 @@ class CodeLayout:
     flags: int
     first_line: int
     line_table: int
+    exception_table: int
+    global_names: int  # tuple of str: globals and attributes that the code names
     variable_names: int  # tuple of str: locals, cells and free variables, in slot order
     variable_kinds: int  # bytes, one for each of them
     instructions: int  # where the code units start, inside the object

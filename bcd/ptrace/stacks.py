@@ -48,7 +48,7 @@ class Frames:
         self._memory = target.memory
         self._objects = target.objects
         self._layout = target.layout.frame
-        self._codes: dict[int, _Code] = {}
+        self._codes: dict[int, Code] = {}
         self._code_type = target.objects.static(types.CodeType)
         library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
         self._not_ours = tuple(path for path in (library, own_folder) if path)
@@ -56,7 +56,7 @@ class Frames:
         self.modules: dict[str, str] = {}
         """File → name of its module, of the frames that were read."""
 
-    def code_of(self, frame: int) -> _Code | None:
+    def code_of(self, frame: int) -> Code | None:
         """The code of a frame; None for one that stands for C code."""
         if self._memory.byte(frame + self._layout.owner) >= _OWNED_BY_C:
             return None
@@ -130,7 +130,7 @@ class Frames:
             return False
         return not file.startswith(self._not_ours)
 
-    def _read_variables(self, entry: Frame, frame: int, code: _Code) -> None:
+    def _read_variables(self, entry: Frame, frame: int, code: Code) -> None:
         variables: list[dict[str, object]] = []
         entry["locals"] = variables
         limit = self._target.limits["variables"]
@@ -151,7 +151,7 @@ class Frames:
         except FAULTS as fault:
             self._target.remarks.note(f"variables of {code.function}: {fault}")
 
-    def _variables(self, frame: int, code: _Code) -> Iterator[tuple[str, int]]:
+    def _variables(self, frame: int, code: Code) -> Iterator[tuple[str, int]]:
         names = self._memory.word(frame + self._layout.locals)
         if code.flags & _OPTIMIZED or not names or not self._objects.type_of(names).flags & DICT:
             yield from ((name, value) for name, _, value in self._slots(frame, code))
@@ -170,7 +170,13 @@ class Frames:
             if not (at_module_level and name.startswith("__")) and name not in inlined:
                 yield name, value
 
-    def _slots(self, frame: int, code: _Code) -> Iterator[tuple[str, int, int]]:
+    def slots(self, frame: int) -> Iterator[tuple[str, int]]:
+        """(name, address of the value) of the variables that a function keeps in its frame."""
+        code = self.code_of(frame)
+        if code is not None:
+            yield from ((name, value) for name, _, value in self._slots(frame, code))
+
+    def _slots(self, frame: int, code: Code) -> Iterator[tuple[str, int, int]]:
         """(name, kind, value) of the slots that are bound."""
         if not code.names:
             return
@@ -184,16 +190,16 @@ class Frames:
             if value and name not in _OF_THE_COMPILER:
                 yield name, kind, value
 
-    def _read_code(self, address: int) -> _Code | None:
+    def _read_code(self, address: int) -> Code | None:
         if address in self._codes:
             return self._codes[address]
         if self._objects.type_address(address) != self._code_type:
             return None
-        code = self._codes[address] = _Code(self._target, address)
+        code = self._codes[address] = Code(self._target, address)
         return code
 
 
-class _Code:
+class Code:
     """What is needed of one code object."""
 
     def __init__(self, target: Target, address: int) -> None:
@@ -210,9 +216,15 @@ class _Code:
         kinds = memory.word(address + layout.variable_kinds)
         self.kinds, _ = objects.raw_bytes(kinds, len(self.names))
         self._table = memory.word(address + layout.line_table)
+        self._mentioned = memory.word(address + layout.global_names)
         self._objects = objects
         self._positions: dict[int, tuple[int | None, ...]] = {}
         self._decoder: types.CodeType | None = None
+
+    def mentions(self, name: str) -> bool:
+        """Whether a name stands in the code, of a global or an attribute."""
+        names = self._objects.sequence(self._mentioned, 4096)[0]
+        return any(self._objects.name(each) == name for each in names)
 
     def position(self, instruction: int) -> tuple[int | None, ...]:
         """Line, last line, column and last column of an instruction, by its offset in bytes."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bcd.report._view import View
 
-__all__ = ["attribute_section", "section", "sentences"]
+__all__ = ["attribute_section", "circle_lines", "section", "sentences"]
 
 
 def section(title: str, rows: Iterable[Text]) -> Iterator[Text]:
@@ -31,6 +31,13 @@ def section(title: str, rows: Iterable[Text]) -> Iterator[Text]:
 def sentences(several: Iterable[str]) -> Iterator[Text]:
     """Show sentences, a line each."""
     return (line("  ", each, style="dim") for each in several)
+
+
+def circle_lines(circles: Iterable[str]) -> Iterator[Text]:
+    """Show who waits for whom, a line each, a circle below the other."""
+    for circle in circles:
+        for index, each in enumerate(circle.split("; ")):
+            yield line("  " if index else "- ", (each, "red"))
 
 
 def attribute_section(

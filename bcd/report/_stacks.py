@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bcd.snapshot.model import Thread
 
-__all__ = ["grouped", "names_of", "thread_lines"]
+__all__ = ["grouped", "kind_of_wait", "names_of", "thread_lines"]
 
 _GROUPS = 20
 _NAMES = 4
@@ -27,6 +27,7 @@ def thread_lines(threads: Sequence[Thread], frames: FrameWriter, detail: Detail)
     shown = groups if detail is Detail.FULL else groups[:_GROUPS]
     for group in shown:
         yield _title(group)
+        yield from _wait(group)
         write = frames.stack if detail is Detail.FULL else frames.folded
         yield from write(group[0].frames)
         if not group[0].frames:
@@ -37,12 +38,29 @@ def thread_lines(threads: Sequence[Thread], frames: FrameWriter, detail: Detail)
 
 
 def grouped(threads: Sequence[Thread]) -> list[list[Thread]]:
-    """Put threads with equal stacks together; the faulted one and the GIL's holder apart."""
+    """Put threads with equal stacks and waits together; the faulted and the GIL's holder apart."""
     groups: dict[object, list[Thread]] = {}
     for thread in sorted(threads, key=lambda each: (not each.faulted, not each.gil)):
         stack = tuple(map(same_place, thread.frames))
-        groups.setdefault((thread.faulted, thread.gil, stack), []).append(thread)
+        key = (
+            thread.faulted,
+            thread.gil,
+            thread.interpreter,
+            kind_of_wait(thread.waiting_for, thread.held_by),
+            stack,
+        )
+        groups.setdefault(key, []).append(thread)
     return list(groups.values())
+
+
+def kind_of_wait(words: str | None, held_by: object) -> str | None:
+    """Return what is waited for without the object, for which others of its kind may stand.
+
+    Not where somebody holds it: who that is matters.
+    """
+    if words is None or held_by is not None:
+        return words
+    return words.partition(" at 0x")[0].partition(", ")[0]
 
 
 def names_of(names: Sequence[str]) -> str:
@@ -52,6 +70,14 @@ def names_of(names: Sequence[str]) -> str:
     return f"{', '.join(names[: _NAMES - 1])} and {len(names) - _NAMES + 1} more"
 
 
+def _wait(group: Sequence[Thread]) -> Iterator[Text]:
+    """Show what the threads wait for, if that is known; of many that wait alike, the first's."""
+    first = group[0]
+    if first.waiting_for is not None:
+        style = "yellow" if first.held_by is not None else "dim"
+        yield line("  waits for ", (first.waiting_for, style))
+
+
 def _title(group: Sequence[Thread]) -> Text:
     first = group[0]
     names = names_of([each.name or "(not started by threading)" for each in group])
@@ -59,6 +85,8 @@ def _title(group: Sequence[Thread]) -> Text:
     parts.append((f" · tid {names_of([str(each.tid) for each in group])}", "dim"))
     if first.daemon and len(group) == 1:
         parts.append((" · daemon", "dim"))
+    if first.interpreter:
+        parts.append((f" · interpreter {first.interpreter}", "dim"))
     if first.faulted:
         parts.append((" · faulted", "bold red"))
     if first.gil:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bcd.report._frames import FrameWriter, same_place
-from bcd.report._stacks import names_of
+from bcd.report._stacks import kind_of_wait, names_of
 from bcd.report._view import Detail
 from bcd.report.line import Part, line
 
@@ -113,7 +113,11 @@ class _Tree:
         for task in tasks:
             alone = task.id in self._below or task.id in self._seen
             stack = tuple(map(same_place, task.frames))
-            key = task.id if alone else (task.state, task.waiting_for, stack)
+            key = (
+                task.id
+                if alone
+                else (task.state, kind_of_wait(task.waiting_for, task.held_by), stack)
+            )
             groups.setdefault(key, []).append(task)
         return list(groups.values())
 
@@ -129,4 +133,6 @@ def _title(group: Sequence[Task], branch: str) -> Text:
     parts.append((f" · {state}", "green" if first.state == "running" else "dim"))
     if first.waiting_for is not None:
         parts.extend([(" for ", "dim"), first.waiting_for])
+    if first.interpreter:
+        parts.append((f" · interpreter {first.interpreter}", "dim"))
     return line(*parts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bcd.report._exceptions import exception_lines
 from bcd.report._frames import FrameWriter
 from bcd.report._process import pair_lines, process_pairs, tracer_text
-from bcd.report._sections import attribute_section, section, sentences
+from bcd.report._sections import attribute_section, circle_lines, section, sentences
 from bcd.report._stacks import thread_lines
 from bcd.report._tasks import task_lines
 from bcd.report._view import Detail, View
@@ -44,6 +44,7 @@ def report(snapshot: Snapshot, view: View) -> Iterator[Text]:
     if snapshot.exception is not None:
         yield line()
         yield from exception_lines(snapshot.exception, frames)
+    yield from section("Deadlocks", circle_lines(snapshot.deadlocks))
     yield from attribute_section(snapshot.attributes, snapshot.classifiers, view)
     yield from section("Process", pair_lines(process_pairs(snapshot.process), view))
     if view.threads is not Detail.NONE:

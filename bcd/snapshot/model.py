@@ -123,6 +123,12 @@ class Thread:
         faulted: Whether the trace was called in this thread.
         gil: Whether it held the GIL.
         frames: Innermost last.
+        waiting_for: What it waits for in words, None where that is not proven.
+        held_by: ``tid`` of the thread that has to act before it goes on: who holds the lock, is
+            joined, or works on the result. A ``Lock``, which keeps no owner, is held by the one
+            thread that stands in a ``with`` block of it. None where that is not known.
+        interpreter: Id of its interpreter, 0 for the main one. A thread that runs code of two
+            interpreters is listed for each.
     """
 
     tid: int
@@ -131,6 +137,9 @@ class Thread:
     faulted: bool
     gil: bool
     frames: tuple[Frame, ...] = field(default_factory=tuple)
+    waiting_for: str | None = None
+    held_by: int | None = None
+    interpreter: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +153,9 @@ class Task:
         waiting_for: The awaited object in words, None where unknown or not waiting.
         awaited_by: Ids of the tasks that wait for this one.
         frames: Its chain of suspended coroutines, innermost last.
+        held_by: Id of the task that holds the lock it waits for, or that it awaits; None where
+            there is none, or it is not known.
+        interpreter: Id of its interpreter, 0 for the main one.
     """
 
     id: str
@@ -152,6 +164,8 @@ class Task:
     waiting_for: str | None
     awaited_by: tuple[str, ...] = field(default_factory=tuple)
     frames: tuple[Frame, ...] = field(default_factory=tuple)
+    held_by: str | None = None
+    interpreter: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +282,8 @@ class Snapshot:
         exception: None for a snapshot without an error.
         threads: The faulted one first, where there is one.
         tasks: In no order.
+        deadlocks: Threads, or tasks, that wait for each other in a circle, without a time-out;
+            one sentence for each circle.
         sources: File → its lines around the frames.
         truncated: What a limit cut, one sentence each.
         notes: What could not be read and why, one sentence each.
@@ -284,6 +300,7 @@ class Snapshot:
     exception: ExceptionChain | None
     threads: tuple[Thread, ...] = field(default_factory=tuple)
     tasks: tuple[Task, ...] = field(default_factory=tuple)
+    deadlocks: tuple[str, ...] = ()
     sources: Mapping[str, SourceLines] = field(default_factory=dict)
     truncated: tuple[str, ...] = field(default_factory=tuple)
     notes: tuple[str, ...] = field(default_factory=tuple)

@@ -34,6 +34,7 @@ QUICK = {
     "_weakref",
     "fcntl",
     "gc",
+    "itertools",
     "resource",
     "select",
     "types",

@@ -486,6 +486,29 @@ def test_the_faulted_thread_and_the_gil_are_marked() -> None:
     assert rows[-1] == "  (no Python frames)"
 
 
+def test_threads_say_what_they_wait_for() -> None:
+    """Those that wait for things of one kind are one group; those that are held up are not."""
+    idle = [thread(n, frame(), waiting_for=f"Event at 0x{n} to be set") for n in range(1, 4)]
+    held = thread(4, frame(), waiting_for="Lock at 0x4 held by thread 'T1'", held_by=1)
+    away = thread(5, frame(), interpreter=2)
+    rows = plain(snapshot(threads=(*idle, held, away))).split("Threads (5)\n")[1].splitlines()
+    assert [row for row in rows if "line" not in row] == [
+        "T1, T2, T3 · tid 1, 2, 3",
+        "  waits for Event at 0x1 to be set",
+        "T4 · tid 4",
+        "  waits for Lock at 0x4 held by thread 'T1'",
+        "T5 · tid 5 · interpreter 2",
+    ]
+
+
+def test_circles_of_waiting_stand_before_all_else() -> None:
+    """Each step of a deadlock is a line."""
+    shown = plain(snapshot(deadlocks=("a waits for b; b waits for a", "c waits for itself")))
+    rows = shown.split("Deadlocks\n")[1].splitlines()
+    assert rows[:3] == ["- a waits for b", "  b waits for a", "- c waits for itself"]
+    assert "Deadlocks" not in plain(snapshot())
+
+
 def test_a_folded_stack_keeps_the_frame_that_tells_most() -> None:
     """The innermost frames and the application's innermost one are kept, the rest counted."""
     library = [frame(f"lib{n}", n, "/lib/b.py", in_app=False) for n in range(1, 6)]

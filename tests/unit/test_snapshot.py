@@ -108,6 +108,9 @@ threads = st.builds(
     faulted=st.booleans(),
     gil=st.booleans(),
     frames=frames,
+    waiting_for=st.none() | texts,
+    held_by=st.none() | counts,
+    interpreter=counts,
 )
 tasks = st.builds(
     Task,
@@ -117,6 +120,8 @@ tasks = st.builds(
     waiting_for=st.none() | texts,
     awaited_by=st.lists(addresses, max_size=2).map(tuple),
     frames=frames,
+    held_by=st.none() | addresses,
+    interpreter=counts,
 )
 sources = st.builds(
     SourceLines,
@@ -163,6 +168,7 @@ snapshots = st.builds(
     classifiers=sentences,
     exception=st.none() | chains(),
     threads=st.lists(threads, max_size=2).map(tuple),
+    deadlocks=sentences,
     tasks=st.lists(tasks, max_size=2).map(tuple),
     sources=st.dictionaries(texts, sources, max_size=2),
     truncated=sentences,

@@ -33,6 +33,8 @@ def calibrate_code(search: Search, container: ContainerLayout) -> CodeLayout:
     layout.qualname = member_offset(search, members["co_qualname"])
     layout.flags = member_offset(search, members["co_flags"])
     layout.first_line = member_offset(search, members["co_firstlineno"])
+    layout.exception_table = member_offset(search, members["co_exceptiontable"])
+    layout.global_names = member_offset(search, members["co_names"])
     layout.line_table = member_offset(search, members["co_linetable"])
     # Source: CPython Objects/codeobject.c, PyCode_Type.tp_basicsize is the offset of the units.
     layout.instructions = types.CodeType.__basicsize__
