@@ -13,7 +13,8 @@ TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bcd.ptrace.stacks import Code, Frames
+    from bcd.ptrace.codes import Code
+    from bcd.ptrace.stacks import Frames
     from bcd.ptrace.target import Target
 
 _HEAD = object.__basicsize__

@@ -18,6 +18,7 @@ class TypeLayout:
     mro: int
     dict: int  # pointer to the class's dict; null for static types of 3.12 and later
     qualname: int  # heap types only
+    members: int  # pointer to the table of C members
     cached_keys: int  # heap types only: the keys that the instances' values share
 
 
@@ -57,6 +58,7 @@ class GeneratorLayout:
     """``PyGenObject`` and its kin, coroutines and asynchronous generators."""
 
     frame: int  # the interpreter frame, inside the object
+    qualname: int
     state: int  # byte
     suspended: frozenset[int]  # the state bytes that mean suspended, with a value awaited or not
     running: int
@@ -155,6 +157,8 @@ class TaskLayout:
 
     state: int  # int32
     pending: int
+    result: int
+    exception: int
     waiter: int
     coroutine: int
     name: int

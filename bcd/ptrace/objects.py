@@ -72,8 +72,23 @@ class TypeInfo:
     name: str
     slots: list[tuple[str, int]]
 
+    @property
+    def short(self) -> str:
+        """Its ``__name__``."""
+        return self.name.rpartition(".")[2]
 
-_MARKS = frozenset({"__module__", "__str__", "_fields", "_member_map_", "__dataclass_fields__"})
+
+_MARKS = frozenset(
+    {
+        "__attrs_attrs__",
+        "__dataclass_fields__",
+        "__module__",
+        "__repr__",
+        "__str__",
+        "_fields",
+        "_member_map_",
+    }
+)
 
 
 class Objects:
@@ -355,11 +370,11 @@ class Objects:
         self._types[info.address] = info
         info.name = info.full_name = self.name(qualname)
         self._read_class_dict(info)
-        for base in info.mro[:0:-1]:
+        for base in info.mro[1:]:
             parent = self.type_info(base)
             info.slots = parent.slots + [s for s in info.slots if s not in parent.slots]
             for name, value in parent.marks.items():
-                if name != "__module__":
+                if name != "__module__":  # the nearest base's is the one that counts
                     info.marks.setdefault(name, value)
         module = info.marks.get("__module__", 0)
         if module and self.type_of(module).flags & STR and self.name(module) != "builtins":

@@ -6,8 +6,9 @@ import sys
 import types
 
 from bcd.errors import DeadlineReached, MemoryFault
+from bcd.ptrace.codes import Code
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import DICT, TUPLE
+from bcd.ptrace.objects import DICT
 from bcd.ptrace.target import Target
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -29,8 +30,6 @@ _CELL_KINDS = 0xC0
 """``CO_FAST_CELL | CO_FAST_FREE``. Source: CPython Include/internal/pycore_code.h, 3.11 to 3.15."""
 _HIDDEN = 0x10
 """``CO_FAST_HIDDEN``: of a comprehension that runs within a module's or class's body (3.12+)."""
-_OWNED_BY_C = 3
-"""Frames of owners from this number on stand for C code and have no Python line."""
 _LONGEST_STACK = 20_000
 _FOREIGN = ("/site-packages/", "/dist-packages/")
 
@@ -48,8 +47,7 @@ class Frames:
         self._memory = target.memory
         self._objects = target.objects
         self._layout = target.layout.frame
-        self._codes: dict[int, Code] = {}
-        self._code_type = target.objects.static(types.CodeType)
+        self._codes = target.codes
         library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
         self._not_ours = tuple(path for path in (library, own_folder) if path)
         self.own_folder = own_folder
@@ -58,10 +56,7 @@ class Frames:
 
     def code_of(self, frame: int) -> Code | None:
         """The code of a frame; None for one that stands for C code."""
-        if self._memory.byte(frame + self._layout.owner) >= _OWNED_BY_C:
-            return None
-        mask = self._target.layout.pointer_mask
-        return self._read_code(self._memory.word(frame + self._layout.code) & mask)
+        return self._codes.of_frame(frame)
 
     def walk(self, frame: int) -> Iterator[int]:
         """The addresses of a frame and its callers, innermost first, Python's alone."""
@@ -98,7 +93,7 @@ class Frames:
         if code is None:
             raise MemoryFault(f"the frame at {frame:#x} has no code")
         if instruction is None:
-            instruction = self._memory.word(frame + self._layout.instruction) - code.start
+            instruction = self._codes.instruction(frame, code)
         line, end_line, column, end_column = code.position(instruction)
         entry: Frame = {
             "function": code.function,
@@ -189,67 +184,6 @@ class Frames:
                 value = self._memory.word(value + self._target.layout.misc.cell)
             if value and name not in _OF_THE_COMPILER:
                 yield name, kind, value
-
-    def _read_code(self, address: int) -> Code | None:
-        if address in self._codes:
-            return self._codes[address]
-        if self._objects.type_address(address) != self._code_type:
-            return None
-        code = self._codes[address] = Code(self._target, address)
-        return code
-
-
-class Code:
-    """What is needed of one code object."""
-
-    def __init__(self, target: Target, address: int) -> None:
-        objects, memory, layout = target.objects, target.memory, target.layout.code
-        self.start = address + layout.instructions
-        self.function = objects.name(memory.word(address + layout.qualname))
-        self.file = objects.name(memory.word(address + layout.filename))
-        self.flags = memory.int32(address + layout.flags)
-        self._first_line = memory.int32(address + layout.first_line)
-        names = memory.word(address + layout.variable_names)
-        if not objects.type_of(names).flags & TUPLE:
-            raise MemoryFault(f"no code at {address:#x}")
-        self.names = [objects.name(name) for name in objects.sequence(names, 4096)[0]]
-        kinds = memory.word(address + layout.variable_kinds)
-        self.kinds, _ = objects.raw_bytes(kinds, len(self.names))
-        self._table = memory.word(address + layout.line_table)
-        self._mentioned = memory.word(address + layout.global_names)
-        self._objects = objects
-        self._positions: dict[int, tuple[int | None, ...]] = {}
-        self._decoder: types.CodeType | None = None
-
-    def mentions(self, name: str) -> bool:
-        """Whether a name stands in the code, of a global or an attribute."""
-        names = self._objects.sequence(self._mentioned, 4096)[0]
-        return any(self._objects.name(each) == name for each in names)
-
-    def position(self, instruction: int) -> tuple[int | None, ...]:
-        """Line, last line, column and last column of an instruction, by its offset in bytes."""
-        found = self._positions.get(instruction)
-        if found is None:
-            found = self._positions[instruction] = self._decode(instruction)
-        return found
-
-    def _decode(self, instruction: int) -> tuple[int | None, ...]:
-        """Let this interpreter decode the table: it knows the format of its version."""
-        if self._decoder is None:
-            table, _ = self._objects.raw_bytes(self._table, 1 << 20)
-            self._decoder = (lambda: 0).__code__.replace(
-                co_linetable=table, co_firstlineno=self._first_line
-            )
-        unit = max(instruction, 0) // 2
-        for index, position in enumerate(self._decoder.co_positions()):
-            if index == unit:
-                return tuple(map(_sensible, position, (1, 1, 0, 0)))
-        return (None,) * 4
-
-
-def _sensible(number: int | None, least: int) -> int | None:
-    """A line or column, None where the table of a code object holds what can be none."""
-    return number if number is not None and number >= least else None
 
 
 class Stacks:

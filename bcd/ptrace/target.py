@@ -1,6 +1,7 @@
 """Everything that the readers share while one snapshot is taken."""
 
 from bcd.ptrace.bounds import Budget, Limits, Remarks
+from bcd.ptrace.codes import Codes
 from bcd.ptrace.layout import Layout
 from bcd.ptrace.memory import Memory
 from bcd.ptrace.objects import Objects
@@ -31,4 +32,5 @@ class Target:
         """Drop all that was read and may have changed since; at first there is nothing."""
         self.memory.forget()
         self.objects = Objects(self.memory, self.layout)
-        self.renderer = Renderer(self.objects, self.limits, self.budget, self.redactor)
+        self.codes = Codes(self.objects)
+        self.renderer = Renderer(self.codes, self.objects, self.limits, self.budget, self.redactor)

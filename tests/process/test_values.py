@@ -154,6 +154,284 @@ True, False
 [0.1] * 50
 """.strip().split("\n")
 
+STANDARD = """
+D('0')
+D('-0.00')
+D('1E+3')
+D('1E-30')
+D('3.14159265358979323846264338327950288419716939937510')
+D('Infinity')
+D('-Infinity')
+D('NaN')
+D('-NaN123')
+D('sNaN')
+D(7) / D(3)
+F(1, 3)
+F(-22, 7)
+F(0)
+datetime_(2024, 2, 29)
+datetime_(2024, 2, 29, 23, 59, 58)
+datetime_(1, 1, 1, 0, 0, 0, 1)
+datetime_(2024, 2, 29, tzinfo=utc)
+datetime_(2024, 2, 29, 1, 2, 3, 4, tzinfo=HOUR)
+datetime_(2024, 10, 27, 2, 30, fold=1)
+datetime_(2024, 10, 27, 2, 30, fold=1, tzinfo=NAMED)
+datetime_(2024, 10, 27, 2, 30, tzinfo=zoneinfo.ZoneInfo('UTC'))
+SubDate(2024, 1, 2, 3, 4)
+date(9999, 12, 31)
+time(0)
+time(23, 59, 59, 999999)
+time(1, 2, tzinfo=HOUR)
+time(1, 2, fold=1)
+delta()
+delta(days=-1, seconds=5)
+delta(microseconds=1)
+delta(days=999999999)
+utc
+HOUR
+NAMED
+timezone(delta(0), 'Z')
+zoneinfo.ZoneInfo('Europe/Paris')
+uuid.UUID(int=0)
+uuid.UUID('12345678-1234-5678-1234-567812345678')
+SubUUID(int=5)
+Path('/')
+Path('.')
+Path('')
+Path('a')
+Path('/usr/lib')
+Path('/usr//lib/./x/')
+Path('//two/slashes')
+Path('///three')
+Path('a', '/b', 'c')
+Path('a', '', 'c')
+Path('a') / 'b' / 'c'
+Path('é/\\udcff')
+used_path()
+joined_path()
+parent_path()
+PurePath('x', 'y')
+PureWindowsPath('c:/x')
+SubPath('/s')
+[Path('/a'), Path('b')]
+ip('127.0.0.1')
+ip('0.0.0.0')
+ip('::')
+ip('::1')
+ip('2001:db8::1')
+ip('2001:0:0:1::2')
+ip('1:0:2:3:4:5:6:7')
+ip('0:0:1:0:0:0:2:0')
+ip('::ffff:1.2.3.4')
+ip('::1.2.3.4')
+ip('fe80::1%eth0')
+net('10.0.0.0/8')
+net('2001:db8::/32')
+net('1.2.3.4')
+ipaddress.ip_interface('10.1.2.3/8')
+ipaddress.ip_interface('2001:db8::1/64')
+deque()
+deque([1, 'two', [3]])
+deque(range(50))
+deque([1], 0)
+deque([1, 2, 3], maxlen=2)
+rotated()
+deque_cycle()
+SubDeque([1])
+OrderedDict()
+OrderedDict(a=1, b=[2])
+OrderedDict(a=1).keys()
+moved()
+moved().keys()
+moved().values()
+moved().items()
+SubOrdered(a=1)
+defaultdict(list)
+defaultdict(list, a=[1])
+defaultdict(None, {1: 2})
+defaultdict(int, Counter('ab'))
+Counter()
+Counter('mississippi')
+Counter(a=-1, b=0, c=5)
+Counter({'x': 1.5, 'y': 2})
+ChainMap()
+ChainMap({'a': 1}, {'b': ChainMap({})})
+types.MappingProxyType({'a': 1})
+namespace()
+namespace(a=1, b=namespace(c='x'))
+SubNamespace(a=1)
+SubSet([1])
+{'a': 1}.keys()
+{'a': 1, 'b': [2]}.values()
+{'a': 1, 'b': {3: 4}}.items()
+{}.keys()
+array.array('i')
+array.array('i', [1, -2, 3])
+array.array('d', [1.5, float('inf')])
+array.array('B', b'abc')
+array.array('l', [2**40])
+array.array('Q', [2**64 - 1])
+array.array('f', [0.5])
+array.array('u', 'text')
+re.compile('a+')
+re.compile('')
+re.compile(b'a')
+re.compile('a', re.I)
+re.compile('a', re.I | re.M | re.S | re.X)
+re.compile('a', re.A)
+re.compile(b'a', re.L)
+re.compile("it's")
+re.compile('x' * 300)
+re.match('a(b)?', 'abc')
+re.search('b', 'abc')
+re.search(b'b+', b'abbc')
+re.search('€', 'x€')
+re.match('', 'x')
+re.match('.*', 'long' * 30)
+Permission.READ
+Permission.READ | Permission.WRITE
+Permission(0)
+~Permission.READ
+Mask.A | Mask.B
+Mask(0)
+Mask(8)
+Outer.Kind.A
+http.HTTPStatus.NOT_FOUND
+signal.SIGTERM
+re.IGNORECASE
+re.IGNORECASE | re.DOTALL
+socket_kind()
+Color
+Permission
+enum.Enum
+Account('Ada')
+Account('Ada', 1.5, 3)
+Position(1)
+Position(1, Position(2, [3]))
+Deep('x', inner=Account('y'))
+ValueError()
+ValueError('x')
+ValueError('x', 2)
+KeyError(('a',))
+OSError(2, 'No such file', 'name')
+UnicodeDecodeError('utf-8', b'x', 0, 1, 'bad')
+StopIteration(5)
+SystemExit(3)
+ExceptionGroup('two', [ValueError(1), KeyError('k')])
+failure('x')
+failure()
+bare
+slotted
+object()
+[bare]
+outer.method
+Outer.made
+Outer.still
+outer.still
+len
+[].append
+{}.get
+dict.fromkeys
+'x'.join
+math.sin
+operator.itemgetter
+list.append
+int.__add__
+int.real
+int.__doc__
+slotted_member()
+property()
+classmethod(int)
+staticmethod(len)
+partial(len)
+partial(print, 1, 'two', sep='')
+partial(partial(int, '5'), base=8)
+memoryview(b'x')
+kept
+dead
+weakref.ref(Bare)
+weakref.ref(function)
+weakref.WeakValueDictionary()
+weakref.WeakKeyDictionary()
+weakref.WeakSet()
+iter([])
+iter(())
+iter({})
+iter(range(3))
+iter('x')
+iter({1})
+zip()
+enumerate([])
+map(int, [])
+reversed([])
+itertools.count
+io.StringIO('x')
+io.BytesIO(b'x')
+text_file()
+byte_file()
+byte_file('wb')
+byte_file('r+b')
+raw_file()
+raw_file('wb')
+raw_file('ab')
+sys
+re
+math
+types
+zoneinfo
+__import__('encodings.utf_8')
+__import__('__main__')
+types.ModuleType('made')
+contextvars.ContextVar('plain')
+contextvars.ContextVar('with_default', default=[1])
+contextvars.copy_context()
+list[int]
+dict[str, list[int]]
+tuple[int, ...]
+tuple[()]
+list[Account]
+collections.deque[int]
+int | None
+int | str | list[int]
+threading.Lock()
+locked(threading.Lock())
+threading.RLock()
+locked(threading.RLock())
+locked(threading.RLock(), 3)
+event(False)
+event(True)
+threading.Condition()
+threading.Condition(threading.Lock())
+threading.Semaphore(3)
+threading.BoundedSemaphore(2)
+threading.Barrier(3)
+threading.current_thread()
+thread(False)
+thread(False, True)
+thread(True)
+thread(True, keep=True)
+thread(True, True, keep=True)
+queue.Queue
+asyncio.Event()
+asyncio_event()
+asyncio.Lock()
+asyncio_locked()
+asyncio.Semaphore(3)
+asyncio.Semaphore(0)
+asyncio.Condition()
+asyncio_queue()
+asyncio_queue(1, 'x', maxsize=5)
+asyncio.LifoQueue()
+future()
+future(result=[1])
+future(error=ValueError('x'))
+future(cancel=True)
+task(sleeper(), 'never', 0)
+function.__code__
+Outer.method.__code__
+sys._getframe()
+""".strip().split("\n")
+
 scalars = (
     st.none()
     | st.booleans()
@@ -203,6 +481,10 @@ def differences(expressions: list[str], run_target: Run) -> list[tuple[str, str,
 
 
 class TestValues:
+    def test_standard_library(self, run_target: Run) -> None:
+        """Each value of the standard library's types is its repr."""
+        assert differences(STANDARD, run_target) == []
+
     def test_equal_repr(self, run_target: Run) -> None:
         """Each value of a builtin type, named tuple, enumeration or class is its repr."""
         assert differences(EXPRESSIONS, run_target) == []

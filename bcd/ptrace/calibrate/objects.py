@@ -58,6 +58,9 @@ def calibrate_types(search: Search, dict_layout: DictLayout) -> TypeLayout:
     layout.name = search.pointer_to(
         id(int), 8 * WORD, lambda word: search.memory.read(word, 4) == b"int\0", "a type's name"
     )
+    layout.members = search.pointer_to(
+        id(slice), _TYPE_SIZE, lambda word: _is_named(search, word, b"start"), "a type's members"
+    )
     classes = (_Outer.Sample, _Outer.Slotted)
     layout.mro = search.where(_TYPE_SIZE, [(id(c), id(c.__mro__)) for c in classes], "tp_mro")
     names = [(id(c), id(c.__qualname__)) for c in classes]

@@ -151,8 +151,14 @@ def _callbacks(search: Search, layout: TaskLayout, address: int, size: int, item
 def _states(search: Search, layout: TaskLayout, module: Any, loop: _FakeLoop, pending: Any) -> None:
     cancelled, finished = module.Future(loop=loop), module.Future(loop=loop)
     cancelled.cancel()
-    finished.set_result(None)
+    result, error = object(), Exception()
+    finished.set_result(result)
+    failed = module.Future(loop=loop)
+    failed.set_exception(error)
+    failed.exception()  # or it would complain when it is thrown away
     size = module.Future.__basicsize__ // 8 * 8
+    layout.result = search.first(id(finished), size, id(result), "the result of a future")
+    layout.exception = search.first(id(failed), size, id(error), "the exception of a future")
     samples = [(id(pending), 0), (id(cancelled), 1), (id(finished), 2)]
     layout.state = search.int32_where(size, samples, "the state of a future", HEAD)
     layout.pending = 0

@@ -42,7 +42,7 @@ def comparable(value, seen=()):
 def text(value):
     """What a snapshot has to show of a value; None where only its type is known beforehand."""
     if type(value) is types.FunctionType:
-        return f"<function {value.__qualname__}>"
+        return repr(value)
     return repr(value) if comparable(value) else None
 
 

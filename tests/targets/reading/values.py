@@ -6,6 +6,7 @@ import json
 import sys
 from typing import NamedTuple
 
+import standard
 import truth
 
 import bcd
@@ -108,7 +109,7 @@ def shifted_bytearray():
 
 expressions = json.loads(sys.stdin.read())
 inf, nan = float("inf"), float("nan")
-space = dict(globals(), infj=complex(0, inf), nanj=complex(0, nan))
+space = dict({**vars(standard), **globals()}, infj=complex(0, inf), nanj=complex(0, nan))
 values = [eval(expression, space) for expression in expressions]
 source = ["def hold(values):"]
 source += [f"    v{index} = values[{index}]" for index in range(len(values))]
@@ -118,6 +119,6 @@ limits = {"variables": 5000, "depth": 20, "items": 60, "string": 3000, "value": 
 try:
     hold(values)
 except LookupError as error:
-    tracer = truth.Recorder(limits=limits)
-    result = bcd.trace(tracer, error)
-    truth.say(tracer, result, [[truth.type_name(value), truth.text(value)] for value in values])
+    tracer = truth.Recorder(lambda: [[truth.type_name(value), repr(value)] for value in values], limits=limits)
+    truth.say(tracer, bcd.trace(tracer, error))
+standard.end()
