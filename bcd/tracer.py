@@ -25,6 +25,7 @@ __all__ = [
     "MemoryTracer",
     "Output",
     "PutTracer",
+    "RecordTracer",
     "TaskTracer",
     "TraceOptions",
     "Tracer",
@@ -100,7 +101,8 @@ class Command:
         env: Environment; None inherits.
         stdin: See :data:`Input`. For a command that reads memory it must be bytes of one
             line; the engine then adds a second line once the program goes on, the JSON
-            object ``{"blocked_ms": milliseconds}``, and closes the pipe.
+            object ``{"blocked_ms": milliseconds, "in_time": whether it was held until the
+            tracer let go}``, and closes the pipe.
         stdout: See :data:`Output`.
         stderr: See :data:`Output`.
         descriptors: Descriptor number in the tracer → descriptor in this process, besides
@@ -190,6 +192,28 @@ class MemoryTracer(Tracer, Protocol):
             memory: What to read; the descriptor is the engine's to close.
             error: The error that is traced, for the hint where to find it.
             started: ``time.monotonic()`` when ``trace`` was called, in seconds.
+        """
+
+
+class RecordTracer(MemoryTracer, Protocol):
+    """A tracer that can keep an error also where no memory can be read."""
+
+    def finalize_record(
+        self,
+        options: list[str],
+        refusal: str,
+        error: BaseException | None,
+        started: float,
+    ) -> Command:
+        """Make the command that keeps what the program itself can tell of the error.
+
+        Called under the same conditions as ``finalize_memory``, and runs no code of the program.
+
+        Args:
+            options: The final list of options.
+            refusal: Why no memory could be had.
+            error: The error that is traced.
+            started: As for ``finalize_memory``.
         """
 
 

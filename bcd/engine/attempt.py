@@ -22,6 +22,7 @@ from bcd.errors import (
     ExecutionTimeout,
     ExitError,
     FinalizeError,
+    FreezeError,
     KillError,
     SlotTimeout,
     TraceError,
@@ -88,6 +89,7 @@ class Attempt:
         self._ends_at = math.inf
         self._timeout = math.inf
         self._name = ""
+        self._refusal = ""  # why no memory could be had
 
     def begin(
         self,
@@ -154,14 +156,35 @@ class Attempt:
     ) -> None:
         """Freeze and start with the GIL kept: what gives it up may wait 5 ms to get it back."""
         left = max(0.0, self._ends_at - time.monotonic())
-        self._memory = freeze(seconds=min(left + _COPY_MARGIN, _LONGEST_COPY))
-        with _Guard(self._tracer):
-            command = finalize_memory(arguments, self._memory, self._error, self.started)
+        try:
+            self._memory = freeze(seconds=min(left + _COPY_MARGIN, _LONGEST_COPY))
+        except FreezeError as refusal:
+            command = self._without_memory(arguments, refusal)
+        else:
+            with _Guard(self._tracer):
+                command = finalize_memory(arguments, self._memory, self._error, self.started)
         running = self._launch(command, on_memory=True)
-        running.hold(_RELEASE_SECONDS)
+        in_time = b"true" if running.hold(_RELEASE_SECONDS) else b"false"
         blocked = (time.monotonic() - self.started) * 1000
-        running.tell(b'{"blocked_ms": %.3f}\n' % blocked)
-        self._memory.close()
+        running.tell(b'{"blocked_ms": %.3f, "in_time": %s}\n' % (blocked, in_time))
+        if self._memory is not None:
+            self._memory.close()
+
+    def _without_memory(self, arguments: list[str], refusal: FreezeError) -> Command:
+        """Let the tracer keep what can be known of the error without any memory.
+
+        Raises:
+            FreezeError: It cannot.
+        """
+        finalize_record = getattr(self._tracer, "finalize_record", None)
+        if finalize_record is None:
+            raise refusal
+        self._refusal = f"; {error_text(refusal)}"
+        with _Guard(self._tracer):
+            command: Command = finalize_record(
+                arguments, error_text(refusal), self._error, self.started
+            )
+        return command
 
     def _launch(self, command: Command, *, on_memory: bool) -> Running:
         held = self._memory is not None and self._memory.mode != "frozen"
@@ -227,7 +250,7 @@ class Attempt:
 
     def _verdict(self, running: Running) -> TraceError | None:
         said = _last_line(running.stderr)
-        because = f": {said}" if said else ""
+        because = (f": {said}" if said else "") + self._refusal
         if running.status is None and said:
             return ExitError(f"the tracer {self._name!r} ended, its status is unknown{because}")
         if running.status is not None and running.status < 0:

@@ -59,10 +59,17 @@ class Document:
         self._read_ms = 0.0
         self._frames = Frames(target, own_folder)
         self._stacks = Stacks(target, self._frames, _main_interpreter(target))
-        root = foreign_root(request.pid)
-        self._sources = Sources(start_time(request.pid), target.redactor, root)
-        for note in request.notes:
-            target.remarks.note(note)
+        self._sources = self._new_sources()
+        self._repeat_notes()
+
+    def _new_sources(self) -> Sources:
+        pid = self._request.pid
+        return Sources(start_time(pid), self._target.redactor, foreign_root(pid))
+
+    def _repeat_notes(self) -> None:
+        """Take over what the request has to say; what is there already stays where it is."""
+        for note in self._request.notes:
+            self._target.remarks.note(note)
 
     def read_urgent(self) -> None:
         """Read the exception and the threads: what must not change while it is read."""
@@ -80,7 +87,9 @@ class Document:
         elif not self._request.only_threads:
             tasks = Tasks(self._target, self._frames, self._stacks, layout)
             self._section("tasks", lambda: self._tasks.extend(tasks.read()))
-        self._section("sources", self._read_sources)
+        self._want_sources()
+        self._section("sources", self._read_cached_sources)
+        self._target.memory.forget()  # encoding needs memory, too
         self._read_ms = (time.monotonic() - self._began) * 1000
 
     def _start_anew(self) -> None:
@@ -101,7 +110,7 @@ class Document:
         Returns:
             The snapshot's id and the encoded document.
         """
-        self._target.memory.forget()  # encoding needs memory, too
+        self._repeat_notes()
         document = self._assemble(blocked_ms)
         document["truncated"] = self._target.remarks.truncated
         document["notes"] = self._target.remarks.notes
@@ -198,18 +207,20 @@ class Document:
             self._target.remarks.note(f"names of threads: {fault}")
         return found
 
-    def _read_sources(self) -> None:
-        """Ask for the lines around all frames; those of code that has no file are read now."""
-        sources = self._sources
+    def _want_sources(self) -> None:
+        """Ask for the lines around all frames."""
         for error in self._exceptions["list"] if self._exceptions else ():
-            sources.want(error["frames"], AROUND_ERROR)
+            self._sources.want(error["frames"], AROUND_ERROR)
         for holder in (*self._threads, *self._tasks):
-            sources.want(holder["frames"], AROUND_OTHER)
-        wanted = sources.wanted_of_no_file()
+            self._sources.want(holder["frames"], AROUND_OTHER)
+
+    def _read_cached_sources(self) -> None:
+        """Read the lines of code that has no file."""
+        wanted = self._sources.wanted_of_no_file()
         if wanted:
             cache = CachedSources(self._target, self._stacks.module_dict("linecache"))
             for file, lines in cache.lines(wanted):
-                sources.keep(file, lines)
+                self._sources.keep(file, lines)
 
     # Without the target's memory
 

@@ -34,6 +34,10 @@ _LEAST_SECONDS = 1.0
 """It is not interrupted before; what is no value takes its time even if nothing may be read."""
 
 _ANSWER_MS = 1000
+_TOO_LATE = (
+    "The program was not held until all was read: that took too long, so that values may not"
+    " belong together."
+)
 _REFERENCE_TYPES = (int, str, dict, list, type, BaseException)
 
 
@@ -87,6 +91,11 @@ def _take(request: Request, rest: bytes, own_folder: str, version: str) -> str:
 
 def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     folder = Folder(request.output)
+    if request.record is not None:
+        from bcd.ptrace.recorded import Recorded  # for this mode alone
+
+        recorded = Recorded(request, own_folder, version)
+        return folder.keep(*recorded.finish(_blocked_ms(request, rest)), request.limits)
     _check_interpreter(request)
     own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
     layout = calibrate(own)
@@ -268,6 +277,9 @@ def _blocked_ms(request: Request, rest: bytes) -> float | None:
             break
         data += part
     try:
-        return float(decode(data)["blocked_ms"])
-    except (ReadError, KeyError, TypeError, ValueError):
+        told = decode(data)
+        if not told.get("in_time", True):
+            request.notes.append(_TOO_LATE)
+        return float(told["blocked_ms"])
+    except (ReadError, AttributeError, KeyError, TypeError, ValueError):
         return None

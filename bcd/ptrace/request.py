@@ -36,8 +36,9 @@ class Request:
         only_threads: Native ids of the threads to keep; empty for all.
         faulted_threads: Native ids of the threads that are to blame.
         output: The folder for the snapshot.
-        mode: ``frozen``, ``gil-held``, ``attached`` or ``unpaused``.
+        mode: ``frozen``, ``gil-held``, ``attached``, ``unpaused`` or ``recorded``.
         memory: Descriptor of the memory to read, None to open it.
+        record: What the program itself recorded of the error, in mode ``recorded`` alone.
         release: Descriptor to close when the program may go on, None where it does not wait.
         copy: Process id of the frozen copy, None where there is none.
         started: ``time.monotonic()`` when the program asked, None by hand.
@@ -59,6 +60,7 @@ class Request:
         self.output = ""
         self.mode = "attached"
         self.memory: int | None = None
+        self.record: dict[str, Any] | None = None
         self.release: int | None = None
         self.copy: int | None = None
         self.started: float | None = None
@@ -202,7 +204,10 @@ def _from_document(document: dict[str, Any]) -> Request:
     request.pid = int(document["pid"])
     request.output = str(document["output"])
     request.mode = str(document["mode"])
-    request.memory = int(document["memory"])
+    if request.mode == "recorded":
+        request.record = dict(document["record"])
+    else:
+        request.memory = int(document["memory"])
     request.release = _optional_int(document.get("release"))
     request.copy = _optional_int(document.get("copy"))
     request.started = float(document["started"])

@@ -34,6 +34,24 @@ _LONGEST_STACK = 20_000
 _FOREIGN = ("/site-packages/", "/dist-packages/")
 
 
+def not_ours(own_folder: str) -> tuple[str, ...]:
+    """The folders whose code is not the application's: bcd's and the standard library."""
+    library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
+    return tuple(path for path in (library, own_folder) if path)
+
+
+def in_app(file: str, foreign: tuple[str, ...]) -> bool:
+    """Whether a file is the application's own.
+
+    Args:
+        file: As the code object names it.
+        foreign: From :func:`not_ours`.
+    """
+    if file.startswith("<") or any(part in file for part in _FOREIGN):
+        return False
+    return not file.startswith(foreign)
+
+
 class Frames:
     """Reads interpreter frames.
 
@@ -48,8 +66,7 @@ class Frames:
         self._objects = target.objects
         self._layout = target.layout.frame
         self._codes = target.codes
-        library = sys._stdlib_dir  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
-        self._not_ours = tuple(path for path in (library, own_folder) if path)
+        self._not_ours = not_ours(own_folder)
         self.own_folder = own_folder
         self.modules: dict[str, str] = {}
         """File → name of its module, of the frames that were read."""
@@ -102,7 +119,7 @@ class Frames:
             "end_line": end_line,
             "column": column,
             "end_column": end_column,
-            "in_app": self._in_app(code.file),
+            "in_app": in_app(code.file, self._not_ours),
             "locals": [],
         }
         if code.file not in self.modules:
@@ -119,11 +136,6 @@ class Frames:
             return self._objects.name(name) if name else ""
         except FAULTS:
             return ""
-
-    def _in_app(self, file: str) -> bool:
-        if file.startswith("<") or any(part in file for part in _FOREIGN):
-            return False
-        return not file.startswith(self._not_ours)
 
     def _read_variables(self, entry: Frame, frame: int, code: Code) -> None:
         variables: list[dict[str, object]] = []

@@ -27,6 +27,7 @@ _MODES = {
     "frozen": "from a frozen copy",
     "gil-held": "from the process itself, which was held meanwhile",
     "attached": "attached to the process, which stood still meanwhile",
+    "recorded": "from what the program itself recorded of the error, without any values",
     "unpaused": "from the running process, so that values may not belong together",
 }
 

@@ -188,7 +188,8 @@ class TracerInfo:
     Attributes:
         name: ``"bcd"`` for bcd's own tracer.
         version: The tracer's version.
-        mode: ``"frozen"``, ``"gil-held"``, ``"attached"`` or ``"unpaused"``.
+        mode: ``"frozen"``, ``"gil-held"``, ``"attached"``, ``"unpaused"`` or
+            ``"recorded"``.
         python: Version of the interpreter that ran the tracer.
         blocked_ms: How long the program was held, None where nobody said.
         read_ms: How long reading its memory took.

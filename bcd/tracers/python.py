@@ -13,6 +13,7 @@ from bcd.folder import snapshot_folder
 from bcd.snapshot.limits import problem_with
 from bcd.tracer import Command, TraceOptions
 from bcd.tracers._base import TracerBase
+from bcd.tracers._record import record
 from bcd.tracers._settings import checked_names, checked_seconds
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
@@ -115,6 +116,26 @@ class PythonTracer(TracerBase):
             descriptors={_MEMORY: memory.descriptor},
             released_by=_RELEASE if held else None,
         )
+
+    def finalize_record(
+        self,
+        options: list[str],
+        refusal: str,
+        error: BaseException | None,
+        started: float,
+    ) -> Command:
+        """Make the command that keeps a record of the error; see :class:`bcd.tracer.RecordTracer`.
+
+        Raises:
+            FinalizeError: No interpreter is known, or bcd cannot start a program here.
+        """
+        request = {
+            **self._request(options, error, started),
+            "mode": "recorded",
+            "record": record(error),
+            "notes": [f"Only the error itself was recorded, without any values: {refusal}."],
+        }
+        return Command(argv=self._argv(), stdin=json.dumps(request).encode("ascii") + b"\n")
 
     def _argv(self) -> list[str]:
         reason = _linux.unavailable()

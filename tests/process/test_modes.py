@@ -33,7 +33,7 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def run(interpreter: str, folder: Path, user: str, refused: str) -> dict[str, Any]:
+def run(interpreter: str, folder: Path, user: str, refused: str, how: str = "-") -> dict[str, Any]:
     """Run the program where any user can reach its interpreter and bcd: mounted into a folder.
 
     The mounts are seen by the program alone and end with it.
@@ -44,12 +44,15 @@ def run(interpreter: str, folder: Path, user: str, refused: str) -> dict[str, An
     for name in places:
         (folder / name).mkdir()
     mounts = [f"mount --bind '{place}' '{folder / name}'" for name, place in places.items()]
+    if how == "no-proc":
+        mounts.append("mount -t tmpfs none /proc")
     start = (
         f"cd /; exec '{folder}/python/bin/{Path(interpreter).name}'"
-        f" '{folder}/source/{program}' '{folder}/snapshots' {user} {refused}"
+        f" '{folder}/source/{program}' '{folder}/snapshots' {user} {refused} {how}"
     )
+    spaces = ["--pid", "--fork", "--mount-proc"] if how == "container" else []
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, start])],
+        ["unshare", "--mount", *spaces, "sh", "-ec", "\n".join([*mounts, start])],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{folder}/source",
@@ -68,7 +71,7 @@ def run(interpreter: str, folder: Path, user: str, refused: str) -> dict[str, An
 def check_snapshot(path: str, mode: str) -> dict[str, Any]:
     """The error, the threads and the tasks are there, and the secret is not."""
     snapshot = load(path)
-    (error,) = snapshot["exception"]["list"]
+    error, _cause = snapshot["exception"]["list"]
     assert (error["type"], error["message"]) == ("LookupError", "no such card")
     assert [frame["function"] for frame in error["frames"]] == ["main", *["deep"] * 5]
     innermost = {entry["name"]: entry["value"] for entry in error["frames"][-1]["locals"]}
@@ -116,11 +119,92 @@ def test_without_a_copy_the_process_is_held(interpreter: str, open_folder: Path)
     assert report["children"] == []
 
 
-def test_without_any_memory_the_program_goes_on(interpreter: str, open_folder: Path) -> None:
-    """Where no memory file opens, one line says what to do, and nothing else happens."""
+def test_where_no_file_opens_the_program_goes_on(interpreter: str, open_folder: Path) -> None:
+    """Where not even the tracer can start, one line says what to do, and nothing else happens."""
     report = run(interpreter, open_folder, NOBODY, f"{DEBUGGING},copy,openat")
 
     assert "mount /proc and allow the process to open /proc/self/mem" in report["error"]
     assert report["path"] == ""
     (line,) = report["said"].splitlines()
     assert line.startswith("[bcd] ")
+
+
+def check_record(path: str) -> dict[str, Any]:
+    """The error is there with its cause, but no value of any variable."""
+    snapshot = load(path)
+    error, cause = snapshot["exception"]["list"]
+    assert (error["type"], error["message"]) == ("LookupError", "no such card")
+    assert (error["cause"], error["context"]) == (1, None)
+    assert [frame["function"] for frame in error["frames"]] == ["main", *["deep"] * 5]
+    assert {frame["in_app"] for frame in error["frames"]} == {True}
+    assert not any(frame["locals"] for frame in error["frames"])
+    assert (cause["type"], cause["message"]) == ("ZeroDivisionError", "division by zero")
+    (thread,) = snapshot["threads"]
+    assert thread["frames"][-1]["function"] == "main"
+    assert thread["faulted"]
+    assert snapshot["sources"][error["frames"][0]["file"]]
+    assert "verysecret" not in json.dumps({**snapshot, "sources": {}})
+    assert snapshot["tracer"]["mode"] == "recorded"
+    return snapshot
+
+
+def test_without_any_memory_the_error_is_recorded(interpreter: str, open_folder: Path) -> None:
+    """Where /proc is missing, the program itself records types, texts, files and lines."""
+    report = run(interpreter, open_folder, NOBODY, DEBUGGING, "no-proc")
+
+    assert (report["error"], report["said"]) == (None, "")
+    snapshot = check_record(report["path"])
+    assert snapshot["notes"][0].startswith(
+        "Only the error itself was recorded, without any values: the memory of this process"
+    )
+
+
+def test_a_record_has_the_fingerprint_of_a_snapshot(interpreter: str, open_folder: Path) -> None:
+    """The same error in the same place is the same fault, however much was read of it."""
+    reasons = []
+    for how in ("-", "no-proc"):
+        folder = open_folder / how
+        folder.mkdir()
+        folder.chmod(0o777)
+        report = run(interpreter, folder, NOBODY, "-", how)
+        reasons.append(load(report["path"])["reason"])
+    assert reasons[0] == reasons[1]
+
+
+def test_a_process_above_the_limit_is_held(interpreter: str, open_folder: Path) -> None:
+    """What is too large to be copied is read in place, and the sizes are told."""
+    report = run(interpreter, open_folder, NOBODY, "-", "large")
+
+    assert report["error"] is None
+    snapshot = check_snapshot(report["path"], "gil-held")
+    assert "MiB in memory, the limit is 0 MiB" in snapshot["notes"][0]
+
+
+def test_a_tracer_that_takes_too_long_does_not_hold_the_program(
+    interpreter: str, open_folder: Path
+) -> None:
+    """After a quarter of a second the program goes on, and the snapshot says so."""
+    report = run(interpreter, open_folder, NOBODY, f"{DEBUGGING},copy", "late")
+
+    assert report["error"] is None
+    snapshot = check_snapshot(report["path"], "gil-held")
+    assert 250 <= snapshot["tracer"]["blocked_ms"] < 2000
+    assert any(note.startswith("The program was not held until") for note in snapshot["notes"])
+
+
+def test_with_no_more_address_space_than_it_has(interpreter: str, open_folder: Path) -> None:
+    """Neither the copy nor the tracer needs more than RLIMIT_AS leaves to a program."""
+    report = run(interpreter, open_folder, NOBODY, "-", "narrow")
+
+    assert report["error"] is None
+    check_snapshot(report["path"], "frozen")
+
+
+def test_in_a_container_of_its_own(interpreter: str, open_folder: Path) -> None:
+    """In a namespace with other process ids and a /proc of its own it is as anywhere."""
+    report = run(interpreter, open_folder, NOBODY, "-", "container")
+
+    assert report["error"] is None
+    snapshot = check_snapshot(report["path"], "frozen")
+    assert snapshot["process"]["pid"] == report["pid"] < 20
+    assert snapshot["threads"][0]["tid"] == report["pid"]

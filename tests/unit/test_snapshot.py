@@ -145,7 +145,7 @@ tracers = st.builds(
     TracerInfo,
     name=texts,
     version=texts,
-    mode=st.sampled_from(["frozen", "gil-held", "attached", "unpaused"]),
+    mode=st.sampled_from(["frozen", "gil-held", "attached", "unpaused", "recorded"]),
     python=texts,
     blocked_ms=st.none() | numbers,
     read_ms=st.none() | numbers,

@@ -1,6 +1,6 @@
 """A small service that traces an error of its own, as another user and in a sandbox.
 
-Usage: program.py FOLDER USER-ID REFUSED,REFUSED... ("-" for none)
+Usage: program.py FOLDER USER-ID REFUSED,REFUSED... HOW ("-" for none)
 Prints one JSON object. `seccomp` is a neighbour's module.
 """
 
@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import json
 import os
+import resource
 import sys
 import threading
 from pathlib import Path
@@ -17,12 +18,13 @@ sys.path.append(str(Path(__file__).parents[1] / "freeze"))
 import seccomp
 
 import bcd
+import bcd.freeze
 
 
 def deep(depth, card_token):
     remaining = depth
     if not remaining:
-        raise LookupError("no such card")
+        raise LookupError("no such card") from ZeroDivisionError("division by zero")
     return deep(depth - 1, card_token)
 
 
@@ -30,12 +32,35 @@ async def waits():
     await asyncio.Event().wait()
 
 
-async def main(folder, user, refused):
+LATE = """
+import sys, time
+time.sleep(0.4)
+program = PROGRAM
+exec(compile(open(program).read(), program, "exec"), {"__name__": "__main__", "__file__": program})
+"""
+
+
+def prepare(how, folder):
+    """What is to be odd about this process; returns what its tracer is to be given."""
+    if how == "large":
+        bcd.freeze.freeze.__kwdefaults__["limit"] = 1
+    if how == "narrow":
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), size + (8 << 20)))
+    if how == "late":
+        program = Path(folder).parent / "late.py"
+        real = Path(bcd.__file__).parent / "ptrace" / "__main__.py"
+        program.write_text(LATE.replace("PROGRAM", repr(str(real))))
+        return {"program": program}
+    return {}
+
+
+async def main(folder, user, refused, how):
     parked = threading.Event()
     threading.Thread(target=parked.wait, name="parked", daemon=True).start()
     tasks = [asyncio.create_task(waits(), name=f"waits-{number}") for number in range(3)]
     await asyncio.sleep(0)
-    tracer, trace = bcd.PythonTracer(folder=folder), bcd.trace
+    tracer, trace = bcd.PythonTracer(folder=folder, **prepare(how, folder)), bcd.trace
     if user != "-":
         os.setgroups([])
         os.setgid(int(user))
@@ -55,7 +80,8 @@ async def main(folder, user, refused):
         "path": os.fsdecode(result.stdout).rstrip("\n"),
         "uid": os.getuid(),
         "ptrace": ptrace,
-        "children": children() if "openat" not in refused else None,
+        "children": children() if "openat" not in refused and how != "no-proc" else None,
+        "pid": os.getpid(),
     }
 
 
