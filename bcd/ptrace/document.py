@@ -47,24 +47,25 @@ class Document:
     """
 
     def __init__(self, target: Target, request: Request, own_folder: str, version: str) -> None:
+        self._begin(target, request, version)
+        self._by_state: dict[int, dict[str, Any]] = {}
+        self._frames = Frames(target, own_folder)
+        self._stacks = Stacks(target, self._frames, _main_interpreter(target))
+
+    def _begin(self, target: Target, request: Request, version: str) -> None:
+        """What needs nothing of the target's memory."""
         self._target = target
         self._request = request
         self._began = time.monotonic()
         self._exceptions: dict[str, Any] | None = None
         self._threads: list[dict[str, Any]] = []
         self._tasks: list[dict[str, Any]] = []
-        self._by_state: dict[int, dict[str, Any]] = {}
         self._deadlocks: list[str] = []
         self._version = version
         self._read_ms = 0.0
-        self._frames = Frames(target, own_folder)
-        self._stacks = Stacks(target, self._frames, _main_interpreter(target))
-        self._sources = self._new_sources()
+        started, root = start_time(request.pid), foreign_root(request.pid)
+        self._sources = Sources(started, target.redactor, root)
         self._repeat_notes()
-
-    def _new_sources(self) -> Sources:
-        pid = self._request.pid
-        return Sources(start_time(pid), self._target.redactor, foreign_root(pid))
 
     def _repeat_notes(self) -> None:
         """Take over what the request has to say; what is there already stays where it is."""

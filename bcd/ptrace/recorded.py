@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits, Remarks
 from bcd.ptrace.document import Document
@@ -47,14 +45,7 @@ class Recorded(Document):
 
     def __init__(self, request: Request, own_folder: str, version: str) -> None:
         target: Any = _Nothing(request.limits, Redactor(request.redact, request.reveal))
-        self._target = target
-        self._request = request
-        self._began = time.monotonic()
-        self._version = version
-        self._read_ms = 0.0
-        self._tasks = []
-        self._sources = self._new_sources()
-        self._repeat_notes()
+        self._begin(target, request, version)
         try:
             self._take(dict(request.record or {}), not_ours(own_folder))
         except (AttributeError, KeyError, TypeError, IndexError) as error:
