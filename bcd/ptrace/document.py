@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bcd.ptrace.layout import TaskLayout
     from bcd.ptrace.request import Request
     from bcd.ptrace.target import Target
 
@@ -86,8 +87,7 @@ class Document:
         if layout is None:
             self._target.remarks.note("tasks: this interpreter has no _asyncio module")
         elif not self._request.only_threads:
-            tasks = Tasks(self._target, self._frames, self._stacks, layout)
-            self._section("tasks", lambda: self._tasks.extend(tasks.read()))
+            self._section("tasks", partial(self._read_tasks, layout))
         self._want_sources()
         self._section("sources", self._read_cached_sources)
         self._target.memory.forget()  # encoding needs memory, too
@@ -173,13 +173,22 @@ class Document:
         self._threads.append(thread)
 
     def _read_waits(self) -> None:
-        names = self._thread_names()
-        waits = ThreadWaits(self._target, self._frames, self._stacks, names)
+        waits = self._thread_waits()
         for state, thread in self._by_state.items():
             self._section(
                 f"what thread {thread['tid']} waits for", partial(waits.tell, state, thread)
             )
         self._deadlocks += waits.deadlocks()
+
+    def _thread_waits(self) -> ThreadWaits:
+        return ThreadWaits(self._target, self._frames, self._stacks, self._thread_names())
+
+    def _read_tasks(self, layout: TaskLayout) -> None:
+        if self._request.mode == "frozen" and self._request.started is not None:
+            self._target.moment = self._request.started
+        tasks = Tasks(self._target, self._frames, self._stacks, layout, self._thread_waits())
+        self._tasks += tasks.read()
+        self._deadlocks += tasks.deadlocks()
 
     def _gil_holder(self) -> int:
         layout = self._target.layout

@@ -95,7 +95,7 @@ class Evaluation:
         analysis = self._analysis(code)
         if code is None or analysis is None:
             return None
-        at = self._memory.word(frame + self._layout.instruction) - code.start
+        at = self._target.codes.instruction(frame, code)
         depth = analysis.depths.get(at)
         if depth is None or not self._is_as_high(frame, code, depth):
             return None
@@ -120,7 +120,7 @@ class Evaluation:
         analysis = self._analysis(code)
         if code is None or analysis is None:
             return
-        at = self._memory.word(frame + self._layout.instruction) - code.start
+        at = self._target.codes.instruction(frame, code)
         if at not in analysis.blocks:
             analysis.blocks[at] = list(_depths_of_blocks(analysis, at))
         for depth in analysis.blocks[at]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import LIST, TUPLE
+from bcd.ptrace.objects import LIST, STR, TUPLE
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bcd.ptrace.target import Target
 
 _MOST_CALLBACKS = 16
+_OF_C = frozenset({"_asyncio.Future", "_asyncio.Task"})
 _FUTURES = frozenset({"_asyncio.Future", "asyncio.futures.Future"})
 
 
@@ -36,12 +37,33 @@ class Futures:
         self._python_tasks: dict[int, bool] = {}
 
     def is_python_task(self, task: int) -> bool:
-        """Whether a task is of asyncio's Python class, which keeps all in attributes."""
+        """Whether a task or future is of asyncio's Python class, which keeps all in attributes."""
         kind = self._objects.type_address(task)
         known = self._python_tasks.get(kind)
         if known is None:
-            known = self._python_tasks[kind] = "_asyncio.Task" not in self._names(task)
+            known = self._python_tasks[kind] = _OF_C.isdisjoint(self._names(task))
         return known
+
+    def is_task(self, address: int) -> bool:
+        """Whether a future is a task, of either class."""
+        return not {"_asyncio.Task", "asyncio.tasks.Task"}.isdisjoint(self._names(address))
+
+    def is_pending(self, future: int) -> bool:
+        """Whether a future or task is not done."""
+        if self.is_python_task(future):
+            state = self._objects.attribute(future, "_state")
+            return not state or self._objects.name(state) == "PENDING"
+        return self._memory.int32(future + self._layout.state) == self._layout.pending
+
+    def name(self, task: int) -> str:
+        """The name of a task."""
+        name = self.part(task, self._layout.name, "_name")
+        if not name:
+            return "?"
+        if self._objects.type_of(name).flags & STR:
+            return self._target.redactor.text(self._objects.text(name, 200)[0])
+        number = self._objects.integer(name)  # 3.13 and later make the text when it is asked for
+        return f"Task-{number}"
 
     def part(self, task: int, offset: int, attribute: str) -> int:
         """One member of a task, whichever class it is of; 0 where it has none."""
@@ -51,8 +73,7 @@ class Futures:
 
     def awaited(self, waiter: int) -> list[int]:
         """The tasks that a waiter stands for: itself, or those that it gathers."""
-        names = self._names(waiter)
-        if "_asyncio.Task" in names or "asyncio.tasks.Task" in names:
+        if self.is_task(waiter):
             return [waiter]
         if not self._objects.type_of(waiter).full_name.endswith("_GatheringFuture"):
             return []
@@ -67,7 +88,7 @@ class Futures:
             for awaited in (waiter, *self.awaited(waiter)):
                 self._waiting.setdefault(awaited, []).append(task)
         try:
-            for callback in self._callbacks(task):
+            for callback in self.callbacks(task):
                 self._note_callback(task, callback)
         except FAULTS as fault:
             self._target.remarks.note(f"callbacks of the task at {task:#x}: {fault}")
@@ -84,7 +105,7 @@ class Futures:
         mro = self._objects.type_of(address).mro
         return [self._objects.type_info(base).full_name for base in mro]
 
-    def _callbacks(self, task: int) -> Iterator[int]:
+    def callbacks(self, task: int) -> Iterator[int]:
         """What is called when a task is done; a task of C keeps the first one by itself."""
         if not self.is_python_task(task):
             first = self._memory.word(task + self._layout.callback)

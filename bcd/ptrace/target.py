@@ -1,5 +1,7 @@
 """Everything that the readers share while one snapshot is taken."""
 
+import time
+
 from bcd.ptrace.bounds import Budget, Limits, Remarks
 from bcd.ptrace.codes import Codes
 from bcd.ptrace.layout import Layout
@@ -17,6 +19,9 @@ class Target:
         layout: The layout of its interpreter.
         limits: How much is read.
         redactor: Replaces secrets.
+
+    Attributes:
+        moment: Monotonic time, in seconds, to which the memory belongs.
     """
 
     def __init__(self, memory: Memory, layout: Layout, limits: Limits, redactor: Redactor) -> None:
@@ -24,6 +29,7 @@ class Target:
         self.layout = layout
         self.limits = limits
         self.redactor = redactor
+        self.moment = time.monotonic()
         self.budget = Budget(limits)
         self.remarks = Remarks()
         self.forget()

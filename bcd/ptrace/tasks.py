@@ -8,15 +8,17 @@ import types
 from bcd.errors import DeadlineReached
 from bcd.ptrace.futures import Futures
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import DICT, EXCEPTION, STR, WORD
-from bcd.ptrace.stacks import Frame, Frames, Stacks
+from bcd.ptrace.objects import DICT, WORD
+from bcd.ptrace.stacks import Frames, Stacks
 from bcd.ptrace.target import Target
+from bcd.ptrace.task_waits import Suspended, TaskWaits
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bcd.ptrace.layout import TaskLayout
+    from bcd.ptrace.thread_waits import ThreadWaits
 
 _LONGEST_CHAIN = 1000
 _MOST_SLOTS = 1 << 18
@@ -33,9 +35,17 @@ class Tasks:
         frames: Reads its frames.
         stacks: Reads its threads, for the frames of tasks that run.
         layout: Where tasks keep what.
+        threads: What its threads wait for.
     """
 
-    def __init__(self, target: Target, frames: Frames, stacks: Stacks, layout: TaskLayout) -> None:
+    def __init__(
+        self,
+        target: Target,
+        frames: Frames,
+        stacks: Stacks,
+        layout: TaskLayout,
+        threads: ThreadWaits,
+    ) -> None:
         self._target = target
         self._memory = target.memory
         self._objects = target.objects
@@ -43,6 +53,7 @@ class Tasks:
         self._frames = frames
         self._stacks = stacks
         self._futures = Futures(target, layout)
+        self._waits = TaskWaits(target, frames, self._futures, threads)
         generator = target.layout.generator
         own = {name: target.objects.static(kind) for name, kind in generator.types.items()}
         self._wraps = {
@@ -77,11 +88,25 @@ class Tasks:
             self._target.remarks.cut(
                 f"variables of tasks: the first {self._target.limits['tasks_with_variables']} tasks"
             )
+        self._tell_waits(entries)
         known = {hex(address) for address in addresses[:limit]}
         for entry in entries:
             waiting = map(hex, self._futures.awaited_by(int(str(entry["id"]), 16)))
             entry["awaited_by"] = [task for task in waiting if task in known]
         return entries
+
+    def deadlocks(self) -> list[str]:
+        """A sentence for each circle of tasks that wait for each other."""
+        return self._waits.deadlocks()
+
+    def _tell_waits(self, entries: list[dict[str, object]]) -> None:
+        """Say of each task what it waits for, once all that may hold it are known."""
+        by_id = {entry["id"]: entry for entry in entries}
+        for task in self._waits.tasks:
+            try:
+                self._waits.tell(task, by_id[hex(task.address)])
+            except (DeadlineReached, *FAULTS) as fault:
+                self._target.remarks.note(f"what the task at {task.address:#x} waits for: {fault}")
 
     # Finding the tasks
 
@@ -138,10 +163,7 @@ class Tasks:
                 yield task
 
     def _is_pending(self, task: int) -> bool:
-        if self._futures.is_python_task(task):
-            state = self._objects.attribute(task, "_state")
-            return not state or self._objects.name(state) == "PENDING"
-        return self._memory.int32(task + self._layout.state) == self._layout.pending
+        return self._futures.is_pending(task)
 
     def _running(self, names: int) -> dict[int, None]:
         """The tasks that their loops run at this moment."""
@@ -173,33 +195,22 @@ class Tasks:
         coroutine = self._futures.part(address, self._layout.coroutine, "_coro")
         state = "running" if address in running else "waiting" if waiter else "ready"
         self._futures.note(address, waiter)
+        frames = self._frames_of(coroutine, state)
+        self._waits.know(Suspended(address, waiter, frames))
+        what = f"task {address:#x}"
         return {
             "id": hex(address),
-            "name": self._name(address),
+            "name": self._futures.name(address),
             "state": state,
-            "waiting_for": self._describe(waiter) if waiter else None,
+            "waiting_for": None,
             "awaited_by": [],
-            "frames": self._task_frames(coroutine, address, state, variables=variables),
+            "frames": self._stacks.read_all(frames, what, variables=variables),
         }
 
-    def _name(self, task: int) -> str:
-        name = self._futures.part(task, self._layout.name, "_name")
-        if not name:
-            return "?"
-        info = self._objects.type_of(name)
-        if info.flags & STR:
-            return self._target.redactor.text(self._objects.text(name, 200)[0])
-        number = self._objects.integer(name)  # 3.13 and later make the text when it is asked for
-        return f"Task-{number}"
-
-    def _task_frames(
-        self, coroutine: int, task: int, state: str, *, variables: bool
-    ) -> list[Frame]:
+    def _frames_of(self, coroutine: int, state: str) -> list[int]:
+        """The addresses of a task's frames, innermost first."""
         addresses = self._running_frames(coroutine) if state == "running" else []
-        if not addresses:
-            addresses = self._chain(coroutine)[::-1]
-        what = f"task {task:#x}"
-        return self._stacks.read_all(addresses, what, variables=variables)
+        return addresses or self._chain(coroutine)[::-1]
 
     def _frame_of(self, generator: int) -> int:
         return generator + self._target.layout.generator.frame
@@ -254,15 +265,3 @@ class Tasks:
             return self._memory.word(frame + layout.stack_top)
         depth = self._memory.int32(frame + layout.stack_top)
         return frame + layout.variables + depth * WORD
-
-    def _describe(self, waiter: int) -> str:
-        """What a task waits for, in a few words."""
-        info = self._objects.type_of(waiter)
-        names = [self._objects.type_info(base).full_name for base in info.mro]
-        if "_asyncio.Task" in names:
-            return f"task {self._name(waiter)}"
-        if info.full_name.endswith("_GatheringFuture"):
-            return f"gather of {len(self._futures.awaited(waiter))} tasks"
-        if info.flags & EXCEPTION:
-            return info.full_name
-        return f"{info.full_name.removeprefix('_asyncio.').removeprefix('asyncio.futures.')}"

@@ -184,7 +184,7 @@ class ThreadWaits:
         if kind in ("time", "posix"):
             return self._of_system(name, call.arguments)
         if "_socket.socket" in self._bases(call.owner):
-            return self._socket(name, call.owner)
+            return self.of_socket(name, call.owner)
         return None
 
     def _of_lock(self, call: Call) -> Wait | None:
@@ -267,7 +267,8 @@ class ThreadWaits:
             return None
         return Wait(known.format(seconds(number) if name == "sleep" else number), bounded=True)
 
-    def _socket(self, name: str, owner: int) -> Wait | None:
+    def of_socket(self, name: str, owner: int) -> Wait | None:
+        """What a method of a socket waits for, None where it waits for nothing."""
         number = self._locks.descriptor(owner)
         which = f"socket at {owner:#x}" if number is None else f"the socket of descriptor {number}"
         if name in ("accept", "_accept"):

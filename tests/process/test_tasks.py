@@ -95,3 +95,17 @@ class TestTasks:
         if making == "plain":
             expected["tracing"] = ["Task-1"]
         assert shown == expected
+
+    def test_who_waits_for_whom_is_what_asyncio_notes(
+        self, traced: Traced, interpreter: str
+    ) -> None:
+        """From 3.14 on asyncio itself knows the tasks that wait for each one."""
+        if interpreter.rpartition(".")[2] < "14":
+            pytest.skip("asyncio notes it from Python 3.14 on")
+        names = {task["id"]: task["name"] for task in traced.snapshot["tasks"]}
+        shown = {
+            name: sorted(names[other] for other in task["awaited_by"])
+            for name, task in by_name(traced).items()
+        }
+        assert shown == {name: task["awaited_by"] for name, task in traced.truth.items()}
+        assert sum(map(bool, shown.values())) >= 8

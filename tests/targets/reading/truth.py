@@ -220,6 +220,14 @@ def chain_truth(awaitable):
     return found
 
 
+def awaited_by(future):
+    """The names of the tasks that wait for a future, as asyncio notes them from 3.14 on."""
+    names = set()
+    for waiter in getattr(future, "_asyncio_awaited_by", None) or ():
+        names |= {waiter.get_name()} if isinstance(waiter, asyncio.Task) else awaited_by(waiter)
+    return names
+
+
 def tasks_truth(loop):
     found = {}
     current = asyncio.current_task(loop)
@@ -229,6 +237,7 @@ def tasks_truth(loop):
             "id": hex(id(task)),
             "state": "running" if task is current else "waiting" if waiting else "ready",
             "frames": None if task is current else chain_truth(task.get_coro()),
+            "awaited_by": sorted(awaited_by(task)),
         }
     return found
 
