@@ -11,6 +11,7 @@ import click
 
 from bcd import __version__
 from bcd.cli._output import OutputClosedError, print_message
+from bcd.cli.doctor import doctor_command
 from bcd.cli.dump import dump_command
 from bcd.cli.list import list_command
 from bcd.cli.show import show_command
@@ -37,6 +38,7 @@ def bcd(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+bcd.add_command(doctor_command)
 bcd.add_command(dump_command)
 bcd.add_command(list_command)
 bcd.add_command(show_command)

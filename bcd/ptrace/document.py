@@ -62,6 +62,7 @@ class Document:
         self._threads: list[dict[str, Any]] = []
         self._tasks: list[dict[str, Any]] = []
         self._deadlocks: list[str] = []
+        self._loaded: str | None = None
         self._version = version
         self._read_ms = 0.0
         started, root = start_time(request.pid), foreign_root(request.pid)
@@ -88,6 +89,7 @@ class Document:
             self._target.remarks.note("tasks: this interpreter has no _asyncio module")
         elif not self._request.only_threads:
             self._section("tasks", partial(self._read_tasks, layout))
+        self._section("the version of bcd", self._read_version)
         self._want_sources()
         self._section("sources", self._read_cached_sources)
         self._target.memory.forget()  # encoding needs memory, too
@@ -217,6 +219,14 @@ class Document:
             self._target.remarks.note(f"names of threads: {fault}")
         return found
 
+    def _read_version(self) -> None:
+        """The version of bcd that the process has loaded, if any."""
+        objects = self._target.objects
+        names = self._stacks.module_dict("bcd")
+        version = objects.lookup(names, "__version__") if names else 0
+        if version:
+            self._loaded = objects.text(version, 100)[0]
+
     def _want_sources(self) -> None:
         """Ask for the lines around all frames."""
         for error in self._exceptions["list"] if self._exceptions else ():
@@ -237,6 +247,8 @@ class Document:
     def _assemble(self, blocked_ms: float | None) -> dict[str, Any]:
         request, target = self._request, self._target
         facts = read_process(request.pid, target.redactor, target.remarks.note)
+        if self._loaded is not None:
+            facts["bcd"] = self._loaded
         wall, fingerprint = time.time(), self._fingerprint()
         document: dict[str, Any] = {
             "format": FORMAT_VERSION,

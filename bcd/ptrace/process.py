@@ -7,6 +7,7 @@ import sys
 import time
 
 from bcd.ptrace.redact import REDACTED, Redactor
+from bcd.ptrace.resources import read_memory, read_resources
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def read_process(pid: int, redactor: Redactor, notes: Callable[[str], None]) -> 
             facts.update(reader_of_many(pid))
         except (OSError, ValueError, IndexError, KeyError) as error:
             notes(f"process: {error}")
+    facts.update(read_resources(pid, notes))
     return facts
 
 
@@ -121,13 +123,15 @@ def _status(pid: int) -> dict[str, object]:
     lines = _read(pid, "status").decode("utf-8", "replace").splitlines()
     fields = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
     names = ("real", "effective", "saved")
+    resident = int(fields["VmRSS"][0]) * 1024
     return {
         "ppid": int(fields["PPid"][0]),
         "uids": dict(zip(names, map(int, fields["Uid"]), strict=False)),
         "gids": dict(zip(names, map(int, fields["Gid"]), strict=False)),
         "memory": {
-            "rss": int(fields["VmRSS"][0]) * 1024,
+            "rss": resident,
             "vms": int(fields["VmSize"][0]) * 1024,
+            **_shares(pid, resident),
         },
         "threads": int(fields["Threads"][0]),
         "context_switches": {
@@ -135,6 +139,13 @@ def _status(pid: int) -> dict[str, object]:
             "involuntary": int(fields["nonvoluntary_ctxt_switches"][0]),
         },
     }
+
+
+def _shares(pid: int, resident: int) -> dict[str, int]:
+    try:
+        return read_memory(pid, resident)
+    except (OSError, ValueError, IndexError):  # an old kernel, or somebody else's process
+        return {}
 
 
 def _stat(pid: int) -> dict[str, object]:

@@ -46,6 +46,7 @@ class Recorded(Document):
     def __init__(self, request: Request, own_folder: str, version: str) -> None:
         target: Any = _Nothing(request.limits, Redactor(request.redact, request.reveal))
         self._begin(target, request, version)
+        self._loaded = version
         try:
             self._take(dict(request.record or {}), not_ours(own_folder))
         except (AttributeError, KeyError, TypeError, IndexError) as error:

@@ -51,6 +51,7 @@ def process_pairs(process: Process) -> list[tuple[str, str]]:
         ("on", _platform(process)),
         ("in", _place(process)),
         ("uses", _use(process)),
+        ("has open", _open_files(process)),
     ]
     environment = " ".join(f"{name}={value}" for name, value in (process.environment or {}).items())
     return [(name, value) for name, value in [*found, ("environment", environment)] if value]
@@ -119,6 +120,16 @@ def _use(process: Process) -> str:
         _load(process),
         _numbers(process.context_switches),
     ]
+    return ", ".join(filter(None, parts))
+
+
+def _open_files(process: Process) -> str:
+    limit = (process.limits or {}).get("open_files")
+    kinds = [f"{count} {name}" for name, count in (process.files or {}).items()]
+    sockets = [f"{count} {name}" for name, count in (process.sockets or {}).items()]
+    parts = [" + ".join(kinds), f"sockets {' + '.join(sockets)}" if sockets else ""]
+    if kinds and limit is not None:
+        parts.append(f"{limit} files at most")
     return ", ".join(filter(None, parts))
 
 

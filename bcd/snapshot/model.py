@@ -235,13 +235,18 @@ class Process:
         python: Version.
         platform: As ``platform.platform()`` says it.
         host: Host name.
+        bcd: Version of bcd that it has loaded.
         container_id: Where it runs in a container.
         uids: ``real``, ``effective``, ``saved`` user ids.
         gids: Likewise for groups.
-        memory: Bytes by kind: ``rss``, ``vms`` …
+        memory: Bytes by kind: ``rss``, ``vms``, and ``pss``, ``uss``, ``swap`` of smaller ones.
         cpu: Seconds by kind: ``user_s``, ``system_s``.
         threads: Number of threads of the kernel.
         context_switches: Counts by kind.
+        files: Open files by kind: ``file``, ``socket``, ``pipe``, ``anonymous``, ``device`` …
+        sockets: Those among them by protocol and state, as ``tcp LISTEN``.
+        thread_states: Threads of the kernel by state: ``running``, ``sleeping`` …
+        limits: Soft limits that do limit, by name: bytes, seconds or counts.
         load: Load averages over 1, 5 and 15 minutes.
         environment: The allowed ones of the environment variables.
     """
@@ -256,6 +261,7 @@ class Process:
     python: str | None = None
     platform: str | None = None
     host: str | None = None
+    bcd: str | None = None
     container_id: str | None = None
     uids: Mapping[str, int] | None = None
     gids: Mapping[str, int] | None = None
@@ -263,6 +269,10 @@ class Process:
     cpu: Mapping[str, float] | None = None
     threads: int | None = None
     context_switches: Mapping[str, int] | None = None
+    files: Mapping[str, int] | None = None
+    sockets: Mapping[str, int] | None = None
+    thread_states: Mapping[str, int] | None = None
+    limits: Mapping[str, int] | None = None
     load: tuple[float, ...] | None = None
     environment: Mapping[str, str] | None = None
 

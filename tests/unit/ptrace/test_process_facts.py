@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from datetime import datetime
@@ -13,6 +14,7 @@ import pytest
 
 from bcd.ptrace.process import _container, command_line, read_process, rfc3339, start_time
 from bcd.ptrace.redact import REDACTED, Redactor
+from bcd.ptrace.resources import read_memory, read_resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +83,95 @@ class TestFacts:
         assert any("command_line" in note for note in notes)
         assert start_time(gone.pid) is None
         assert start_time(sleeper.pid) is not None
+
+
+HOLDER = """
+import os, select, socket, sys, threading
+listening = socket.create_server(("127.0.0.1", 0))
+calling = socket.create_connection(listening.getsockname())
+called = listening.accept()
+six = socket.create_server(("::1", 0), family=socket.AF_INET6) if socket.has_ipv6 else None
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(("127.0.0.1", 0))
+pair = socket.socketpair()
+held = [open(sys.executable, "rb"), open("/dev/null"), os.pipe(), select.epoll()]
+memory = os.memfd_create("held")
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder() -> Iterator[psutil.Process]:
+    """A process that holds files and sockets of each kind."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield psutil.Process(process.pid)
+        process.communicate(b"")
+
+
+class TestResources:
+    def test_files(self, holder: psutil.Process) -> None:
+        """Every open file is counted under one kind; the ordinary ones are those of psutil."""
+        facts, notes = facts_of(holder.pid)
+        files = facts["files"]
+        assert notes == []
+        assert sum(files.values()) == holder.num_fds()
+        assert files["file"] == len(holder.open_files()) == 1
+        assert (files["memory"], files["anonymous"]) == (1, 1)
+        assert files["pipe"] >= 4
+        assert files["device"] >= 1
+
+    def test_sockets(self, holder: psutil.Process) -> None:
+        """Sockets have the states that psutil sees, those of both families together."""
+        expected: dict[str, int] = {}
+        for each in holder.net_connections("inet"):
+            tcp = each.type == socket.SOCK_STREAM
+            kind = f"tcp {each.status.replace('LISTENING', 'LISTEN')}" if tcp else "udp"
+            expected[kind] = expected.get(kind, 0) + 1
+        expected["unix"] = len(holder.net_connections("unix"))
+        facts, _ = facts_of(holder.pid)
+        assert facts["sockets"] == expected
+        assert facts["sockets"]["tcp ESTABLISHED"] == 2
+        assert facts["files"]["socket"] == sum(expected.values())
+
+    def test_threads_and_limits(self, holder: psutil.Process) -> None:
+        """Threads are counted by what they do, limits are the soft ones that do limit."""
+        facts, _ = facts_of(holder.pid)
+        assert facts["thread_states"] == {"sleeping": 2}
+        assert facts["limits"]["open_files"] == holder.rlimit(psutil.RLIMIT_NOFILE)[0]
+        unlimited = holder.rlimit(psutil.RLIMIT_CPU)[0] == psutil.RLIM_INFINITY
+        assert ("cpu_s" not in facts["limits"]) == unlimited
+
+    def test_memory(self, holder: psutil.Process) -> None:
+        """What a process shares and what it has for itself is as psutil says."""
+        facts, _ = facts_of(holder.pid)
+        full = holder.memory_full_info()
+        for name in ("uss", "pss"):
+            assert facts["memory"][name] == pytest.approx(getattr(full, name), rel=0.1)
+        assert facts["memory"]["swap"] == pytest.approx(full.swap, abs=1 << 20)
+
+    def test_memory_of_large_processes_is_not_walked(self, holder: psutil.Process) -> None:
+        """Going through all pages of a large process would take long."""
+        assert read_memory(holder.pid, 1 << 40) == {}
+
+    def test_what_cannot_be_read_is_noted(self) -> None:
+        """Each of these facts is guarded for itself."""
+        notes: list[str] = []
+        facts = read_resources(4194000, notes.append)
+        assert facts == {}
+        assert [note.partition(":")[0] for note in notes] == [
+            "process.files",
+            "process.thread_states",
+            "process.limits",
+        ]
 
 
 class TestCommandLine:
