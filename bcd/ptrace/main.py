@@ -62,6 +62,8 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
         return fail(str(error))
     except MemoryError:
         return fail("the tracer ran out of memory")
+    except Exception as error:  # noqa: BLE001 - a damaged request may be anything
+        return fail(f"the tracer failed, please report it: {type(error).__name__}: {error}")
     return answer(path)
 
 
