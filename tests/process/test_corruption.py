@@ -1,8 +1,11 @@
-"""Memory that makes no sense in places: whatever is read of it, there is a snapshot in time."""
+"""Memory and requests that make no sense in places: there is a snapshot in time, or a reason.
+
+``BCD_TEST_DAMAGES`` says how many are read of each kind under each Python; 125 make 1,000.
+"""
 
 from __future__ import annotations
 
-import asyncio  # noqa: F401 - before calibration, which otherwise stands in for it
+import functools
 import json
 import os
 import random
@@ -10,214 +13,138 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import jsonschema
 import pytest
 
-from bcd.errors import MemoryFault
-from bcd.ptrace.calibrate import calibrate
-from bcd.ptrace.document import Document
-from bcd.ptrace.memory import PAGE, LiveMemory, Memory
-from bcd.ptrace.objects import Objects
-from bcd.ptrace.redact import Redactor
-from bcd.ptrace.request import Request
-from bcd.ptrace.target import Target
-from bcd.snapshot import load_schema
 from bcd.snapshot.limits import DEFAULTS
-
-if TYPE_CHECKING:
-    from bcd.ptrace.layout import Layout
+from tests.process.conftest import CLOSED
 
 REPOSITORY = Path(__file__).parents[2]
 TARGET = REPOSITORY / "tests" / "targets" / "reading" / "standing.py"
-CLOSED = jsonschema.Draft202012Validator(load_schema(closed=True))
-WORD = 8
-SEEDS = range(100)
-RATES = (0.0003, 0.003, 0.03)
-DEADLINE_S = 1.0
+DAMAGED = REPOSITORY / "tests" / "targets" / "faults" / "damaged.py"
+NUMBER = int(os.environ.get("BCD_TEST_DAMAGES", "20"))
+WORDS = ("words-0.0003", "words-0.003", "words-0.03")
+PAGES = ("pages-0.01", "pages-0.1")
 
-# The reading checks its time at each value; what it does between two of them comes on top.
+# The reading checks its time, 1 s, at each value; what it does between two comes on top.
 LONGEST_S = 4.0
 
 
-class FakeMemory(Memory):
-    """The pages of a process that is gone, some of their words changed.
-
-    Args:
-        pages: Page number → content.
-        seed: Decides which words are changed, and to what.
-        rate: The share of the words that are.
-    """
-
-    def __init__(self, pages: dict[int, bytes], seed: int = 0, rate: float = 0.0) -> None:
-        super().__init__(-1)
-        self.pages = pages
-        self.seed = seed
-        self.rate = rate
-        self.known = sorted(pages)
-
-    def changes(self, number: int) -> dict[int, bytes]:
-        """Offset → new word of those that are changed in a page, always the same ones."""
-        dice = random.Random(self.seed << 64 | number)  # noqa: S311 - must be repeatable
-        offsets = [at for at in range(0, PAGE, WORD) if dice.random() < self.rate]
-        return {at: self._nonsense(dice, number, at) for at in offsets}
-
-    def _nonsense(self, dice: random.Random, number: int, at: int) -> bytes:
-        old = int.from_bytes(self.pages[number][at : at + WORD], "little")
-        new = dice.choice(
-            [
-                0,
-                dice.getrandbits(64),
-                old ^ 1 << dice.randrange(64),
-                old + dice.choice([-16, -8, 8, 16, 4096]),
-                dice.choice(self.known) * PAGE + dice.randrange(0, PAGE, WORD),
-                dice.randrange(1 << 40),
-            ]
-        )
-        return (new & (1 << 64) - 1).to_bytes(WORD, "little")
-
-    def _pread(self, address: int, size: int) -> bytes:
-        numbers = range(address // PAGE, (address + size - 1) // PAGE + 1)
-        if len(numbers) > len(self.pages) or not all(n in self.pages for n in numbers):
-            raise MemoryFault(f"{size} bytes at {address:#x}")
-        data = b"".join(self._page(number) for number in numbers)
-        return data[address % PAGE : address % PAGE + size]
-
-    def _page(self, number: int) -> bytes:
-        page = bytearray(self.pages[number])
-        for at, word in self.changes(number).items():
-            page[at : at + WORD] = word
-        return bytes(page)
-
-
-class RecordingMemory(FakeMemory):
-    """Remembers which words were read."""
-
-    def __init__(self, pages: dict[int, bytes]) -> None:
-        super().__init__(pages)
-        self.read_words: set[int] = set()
-
-    def word(self, address: int) -> int:
-        """One word, remembered."""
-        self.read_words.add(address // WORD)
-        return super().word(address)
-
-    def read(self, address: int, size: int) -> bytes:
-        """Some bytes, their words remembered."""
-        self.read_words.update(range(address // WORD, (address + size - 1) // WORD + 1))
-        return super().read(address, size)
-
-
-class Standing:
-    """What was copied of the target: its pages, where its exception is, its layout."""
-
-    def __init__(self, pages: dict[int, bytes], said: dict[str, Any], layout: Layout) -> None:
-        self.pages = pages
-        self.said = said
-        self.layout = layout
-
-    def own_words(self) -> set[int]:
-        """The words that say of which type the exception is."""
-        memory = RecordingMemory(self.pages)
-        info = Objects(memory, self.layout).type_of(self.said["hints"]["error"])
-        assert info.full_name == "LookupError"
-        return memory.read_words
-
-    def document(self, memory: Memory) -> tuple[dict[str, Any], float]:
-        """A snapshot of such memory, and the seconds that reading it took."""
-        request = Request()
-        request.pid, request.hints = os.getpid(), self.said["hints"]
-        request.mode = "frozen"
-        request.faulted_threads = {self.said["tid"]}
-        request.limits.values["deadline_ms"] = int(DEADLINE_S * 1000)
-        target = Target(memory, self.layout, request.limits, Redactor())
-        began = time.monotonic()
-        building = Document(target, request, f"{REPOSITORY}/bcd/", "0")
-        building.read_urgent()
-        building.read_tasks()
-        took = time.monotonic() - began
-        document: dict[str, Any] = json.loads(building.finish(None)[1])
-        CLOSED.validate(document)
-        return document, took
-
-
-def copied_pages(pid: int) -> dict[int, bytes]:
-    """All readable memory of a process, by page number."""
-    pages: dict[int, bytes] = {}
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            fields = line.split()
-            if not fields[1].startswith("r") or fields[-1] in (
-                "[vvar]",
-                "[vvar_vclock]",
-                "[vsyscall]",
-            ):
-                continue
-            start, end = (int(part, 16) for part in fields[0].split("-"))
-            data = os.pread(memory.fileno(), end - start, start)
-            for at in range(0, len(data), PAGE):
-                pages[(start + at) // PAGE] = data[at : at + PAGE]
-    return pages
-
-
-@pytest.fixture(scope="module")
-def standing() -> Standing:
-    """A process with an exception, threads and tasks, copied while it stood still."""
-    process = subprocess.Popen(
-        [sys.executable, TARGET],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={"PYTHONPATH": str(REPOSITORY)},
+@functools.cache
+def read_damaged(interpreter: str, kind: str) -> list[dict[str, Any]]:
+    """What came of each reading; every snapshot is valid, in time, and encodable."""
+    run = subprocess.run(
+        [interpreter, DAMAGED, kind, "0", str(NUMBER)], capture_output=True, check=False
     )
-    assert process.stdout is not None
-    with process:
+    assert run.returncode == 0, run.stderr.decode()
+    found = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [one["seed"] for one in found] == list(range(NUMBER))
+    for one in found:
+        assert "fault" not in one, one["fault"]
+        if "refused" not in one:
+            CLOSED.validate(one["document"])
+            assert one["took"] < LONGEST_S
+    return found
+
+
+def exception_of(one: dict[str, Any]) -> str | None:
+    """The type of the exception that a snapshot shows."""
+    exception = one["document"]["exception"]
+    return exception["list"][0]["type"] if exception else None
+
+
+@pytest.mark.parametrize("kind", [*WORDS, *PAGES, "heads"])
+def test_there_is_always_a_snapshot(interpreter: str, kind: str) -> None:
+    """The exception is kept, unless the words were hit that say that it is one.
+
+    None is refused for its damage, save where whole pages leave no type of the interpreter.
+    """
+    found = read_damaged(interpreter, kind)
+    taken = [one for one in found if "refused" not in one]
+    assert len(taken) == len(found) or kind == "pages-0.1"
+    assert len(taken) > len(found) * 3 // 4
+    for one in taken:
+        assert one["hit"] or exception_of(one) == "LookupError", one["seed"]
+    assert any(not one["hit"] for one in taken), "some have to be put to the test"
+
+
+@pytest.mark.parametrize("kind", [WORDS[0], WORDS[1], "heads"])
+def test_the_rest_survives(interpreter: str, kind: str) -> None:
+    """One damaged thread, frame, task or list does not cost the others."""
+    documents = [one["document"] for one in read_damaged(interpreter, kind)]
+    frames = [len(document["exception"]["list"][0]["frames"]) for document in documents]
+    threads = [sum(bool(each["frames"]) for each in document["threads"]) for document in documents]
+    assert sum(frames) > 22 * len(documents) * (0.3 if kind == WORDS[1] else 0.6)
+    assert sum(threads) > 2 * len(documents)
+    if kind == WORDS[0]:
+        assert sum(len(document["tasks"]) for document in documents) > 6 * len(documents)
+
+
+def test_what_is_missing_is_said(interpreter: str) -> None:
+    """A snapshot that lacks threads says what could not be read."""
+    for one in read_damaged(interpreter, "heads"):
+        document = one["document"]
+        if len(document["threads"]) < 5:
+            assert any("/proc/" not in note for note in document["notes"]), one["seed"]
+
+
+def test_hints(interpreter: str) -> None:
+    """With another address for the error the rest is kept; with one for ``int`` nothing is guessed.
+
+    The process that is asked for its maps is another one here. Where that one's interpreter is
+    elsewhere, the reading is refused.
+    """
+    found = read_damaged(interpreter, "hints")
+    for one in found:
+        if "refused" in one:
+            assert "was not recognised" in one["refused"]
+        else:
+            assert len(one["document"]["threads"]) == 5, one["seed"]
+            assert len(one["document"]["tasks"]) == 21
+    assert any("refused" not in one for one in found)
+
+
+def test_requests(interpreter: str) -> None:
+    """A request with damaged bytes is refused in words, or what it still says is done."""
+    for one in read_damaged(interpreter, "request"):
+        if "refused" in one:
+            assert one["refused"]
+        else:
+            assert one["hit"] or exception_of(one) == "LookupError", one["seed"]
+
+
+def test_a_distance_that_is_wrong_is_looked_up(interpreter: str, tmp_path: Path) -> None:
+    """Of a process that is there, the maps give what a damaged hint does not."""
+    with subprocess.Popen(
+        [interpreter, TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
         said = json.loads(process.stdout.readline())
-        pages = copied_pages(process.pid)
+        with Path(f"/proc/{said['pid']}/mem").open("rb") as memory:
+            request = {
+                "version": 1,
+                "arguments": [],
+                "output": str(tmp_path / "kept"),
+                "pid": said["pid"],
+                "mode": "frozen",
+                "memory": memory.fileno(),
+                "started": time.monotonic(),
+                "hints": {**said["hints"], "int": said["hints"]["int"] + 4096},
+            }
+            program = REPOSITORY / "bcd" / "ptrace" / "__main__.py"
+            run = subprocess.run(
+                [interpreter, "-I", "-S", program],
+                input=json.dumps(request).encode() + b"\n{}\n",
+                pass_fds=[memory.fileno()],
+                capture_output=True,
+                check=False,
+            )
         process.communicate(b"\n")
-    descriptor = os.open("/proc/self/mem", os.O_RDONLY)
-    layout = calibrate(LiveMemory(descriptor))
-    os.close(descriptor)
-    layout.slide = said["hints"]["int"] - id(int)
-    return Standing(pages, said, layout)
-
-
-class TestCorruption:
-    def test_sound_memory_is_read_wholly(self, standing: Standing) -> None:
-        """Without a change everything is there: what is lost below is lost by changes alone."""
-        document, _ = standing.document(FakeMemory(standing.pages))
-        assert [e["type"] for e in document["exception"]["list"]] == ["LookupError", "KeyError"]
-        assert len(document["exception"]["list"][0]["frames"]) == 22
-        assert len(document["threads"]) == 5
-        assert len(document["tasks"]) == 21
-        assert document["truncated"] == []
-        assert all("process" in note for note in document["notes"])
-
-    @pytest.mark.parametrize("rate", RATES)
-    def test_there_is_always_a_snapshot(self, standing: Standing, rate: float) -> None:
-        """Nothing raises or hangs, the document is valid, and the exception is kept.
-
-        Only a change of the words that say what the exception is may cost it.
-        """
-        own = standing.own_words()
-        kept = 0
-        for seed in SEEDS:
-            memory = FakeMemory(standing.pages, seed, rate)
-            document, took = standing.document(memory)
-            assert took < LONGEST_S, seed
-            hit = any(word * WORD % PAGE in memory.changes(word * WORD // PAGE) for word in own)
-            if not hit:
-                assert document["exception"]["list"][0]["type"] == "LookupError", seed
-                kept += 1
-        assert kept > (0 if rate > 0.01 else len(SEEDS) // 3), "most exceptions stay whole"
-
-    def test_most_threads_survive_few_changes(self, standing: Standing) -> None:
-        """One damaged thread or frame does not cost the others."""
-        counts = []
-        for seed in SEEDS:
-            document, _ = standing.document(FakeMemory(standing.pages, seed, RATES[0]))
-            counts.append(sum(bool(thread["frames"]) for thread in document["threads"]))
-        assert sum(counts) > 4 * len(SEEDS)
+    assert run.stderr == b""
+    document = json.loads(Path(run.stdout.decode().strip()).read_bytes())
+    CLOSED.validate(document)
+    assert document["exception"]["list"][0]["type"] == "LookupError"
 
 
 class TestKilled:

@@ -173,7 +173,10 @@ class TestDefaults:
             ({"limits": {"string": -1}}, r"the limit 'string' is -1; it has to be a whole number"),
             ({"limits": {"string": math.inf}}, r"the limit 'string' is inf"),
             ({"limits": {"string": "9"}}, r"the limit 'string' is '9'"),
-            ({"limits": {"strings": 9}}, r"no limit is called 'strings'; there are alike, deadline_ms"),
+            (
+                {"limits": {"strings": 9}},
+                r"no limit is called 'strings'; there are alike, deadline_ms",
+            ),
             ({"redact": "password"}, r"redact is 'password': pass a list of names"),
             ({"reveal": [b"token"]}, r"reveal is \[b'token'\]: pass a list of names"),
         ],
