@@ -6,13 +6,16 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from tests.process.conftest import REPOSITORY, load
@@ -305,6 +308,80 @@ def test_a_process_in_a_container(interpreter: str, tmp_path: Path) -> None:
     assert snapshot["process"]["pid"] == inner
     assert min(thread["tid"] for thread in snapshot["threads"]) == 1, "as it counts itself"
     assert not any(elsewhere.iterdir()), "the interpreter is to be in the container alone"
+
+
+def test_an_interpreter_that_was_replaced(interpreter: str, tmp_path: Path) -> None:
+    """After an upgrade the process still runs the file that was removed; so does its tracer."""
+    prefix = Path(interpreter).resolve().parents[1]
+    copied = tmp_path / "prefix" / "bin" / Path(interpreter).name
+    copied.parent.mkdir(parents=True)
+    shutil.copy(interpreter, copied)
+    (tmp_path / "prefix" / "lib").symlink_to(prefix / "lib")
+    with running(str(copied)) as service:
+        copied.unlink()
+        snapshot = snapshot_of(tmp_path, service.pid)
+        check_whole(snapshot)
+        assert snapshot["process"]["executable"].endswith(" (deleted)")
+        assert service.answers()
+
+
+AS_NOBODY = """
+import subprocess, sys
+service = subprocess.Popen(
+    [sys.executable, sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+)
+service.stdout.readline()
+command = [sys.executable, "-c", "from bcd.cli import main; main()", "dump", "--json", "--folder"]
+for pid in (service.pid, 1):
+    done = subprocess.run([*command, sys.argv[2], str(pid)], capture_output=True, text=True)
+    print(done.stdout or "null")
+    print(done.stderr, file=sys.stderr)
+service.kill()
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can reach and write to, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="bcd-dump-") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder
+
+
+def test_as_an_unprivileged_user(open_folder: Path) -> None:
+    """One's own processes can be dumped without privileges, those of others not."""
+    folder = open_folder
+    prefix = Path(sys.executable).resolve().parents[1]
+    packages = Path(jsonschema.__file__).parents[1]
+    places = {"python": prefix, "source": REPOSITORY, "packages": packages}
+    mounts = [f"mount --bind '{place}' '{folder / name}'" for name, place in places.items()]
+    for name in places:
+        (folder / name).mkdir()
+    start = (
+        "cd /; exec setpriv --reuid 65534 --regid 65534 --clear-groups --"
+        f" '{folder}/python/bin/{Path(sys.executable).resolve().name}' -c '{AS_NOBODY}'"
+        f" '{folder}/source/{SERVICE.relative_to(REPOSITORY)}' '{folder}/kept'"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, start])],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{folder}/source:{folder}/packages",
+            "LD_LIBRARY_PATH": f"{folder}/python/lib",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    decoder = json.JSONDecoder()
+    own, end = decoder.raw_decode(done.stdout)
+    foreign = json.loads(done.stdout[end:])
+    assert own["tracer"]["mode"] == "attached"
+    assert own["process"]["uids"]["effective"] == 65534
+    assert foreign is None
+    assert "process 1 of user 0 may not be looked at" in done.stderr
 
 
 class TestRefusals:
