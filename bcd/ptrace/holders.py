@@ -78,8 +78,8 @@ class Holders:
     def view(self, address: int, info: TypeInfo, depth: int) -> str:
         """The keys, values or items of a dict."""
         mapping = self._memory.word(address + HEAD)
-        inside = self._renderer.view(mapping, info.name.rpartition("_")[2], depth)
-        return f"{info.name}([{inside}])"
+        pairs, size = self._renderer.entries(mapping), self._objects.dict_size(mapping)
+        return self._renderer.view(mapping, info, pairs, size, depth)
 
     def wrapper(self, address: int, info: TypeInfo, depth: int) -> str:
         """A class method or static method around its function."""

@@ -6,7 +6,7 @@ import types
 
 from bcd.ptrace.members import OBJECTS
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import BYTES, DICT, HEAP_TYPE, STR, TypeInfo
+from bcd.ptrace.objects import BYTES, DICT, MAX_SLOTS, STR, TypeInfo
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _NOISE = frozenset({"sqlalchemy.orm.state.InstanceState", "django.db.models.base.ModelState"})
 """Types of attributes that a library keeps in an instance for itself."""
-
-_IMMUTABLE_TYPE = 1 << 8
-"""Bit of ``tp_flags``: no class statement made it. Source: CPython Include/object.h."""
 
 
 class Instances:
@@ -100,18 +97,11 @@ class Instances:
             return self.bare(address, info, depth)
         if not pairs and not numbers:
             return self.bare(address, info, depth)
-        stands_for = self._renderer.stands_for(address, depth)
-        text = stands_for or self._renderer.fields(
-            address, pairs, len(pairs) + len(numbers), depth, numbers
-        )
-        if self._by_c(info):
+        size = len(pairs) + len(numbers)
+        text = self._renderer.fields(address, pairs, size, depth, numbers)
+        if not info.by_python:
             return f"<{info.full_name} object at {address:#x} {text}>"
-        if stands_for is None and self._like_constructor(info):
-            return f"{info.name}({text})"
-        return f"<{info.name} {text}>"
-
-    def _by_c(self, info: TypeInfo) -> bool:
-        return not info.flags & HEAP_TYPE or bool(info.flags & _IMMUTABLE_TYPE)
+        return f"{info.name}({text})" if self._like_constructor(info) else f"<{info.name} {text}>"
 
     def _like_constructor(self, info: TypeInfo) -> bool:
         return "__dataclass_fields__" in info.marks or "__attrs_attrs__" in info.marks
@@ -123,7 +113,7 @@ class Instances:
             kind = self._objects.type_info(self._objects.type_address(value))
             if kind.full_name not in _NOISE and name not in hidden:
                 yield name, value
-        if self._by_c(info) and not info.slots:
+        if not info.by_python and not info.slots:
             for name, (kind_, offset) in self._renderer.members.of(info).items():
                 value = self._memory.word(address + offset) if kind_ in OBJECTS else 0
                 if value and not name.startswith("__"):
@@ -140,15 +130,18 @@ class Instances:
         return found
 
     def _hidden_fields(self, info: TypeInfo) -> frozenset[str]:
-        """Fields that a data class leaves out of its ``repr``: they are noise or secrets."""
-        fields = info.marks.get("__dataclass_fields__", 0)
-        if not fields or not self._objects.type_of(fields).flags & DICT:
+        """Fields that their class leaves out of its ``repr``: they are noise or secrets."""
+        fields = info.marks.get("__dataclass_fields__", 0) or info.marks.get("__attrs_attrs__", 0)
+        if not fields:
             return frozenset()
+        if self._objects.type_of(fields).flags & DICT:
+            found = [field for _, field in self._objects.dict_items(fields)]
+        else:
+            found = list(self._objects.sequence(fields, MAX_SLOTS)[0])
         false = self._objects.static(False)
+        parts = [dict(self._objects.attributes(field)) for field in found]
         return frozenset(
-            self._objects.name(name)
-            for name, field in self._objects.dict_items(fields)
-            if self._objects.attribute(field, "repr") == false
+            self._objects.name(part["name"]) for part in parts if part.get("repr") == false
         )
 
 

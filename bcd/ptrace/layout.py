@@ -19,6 +19,8 @@ class TypeLayout:
     dict: int  # pointer to the class's dict; null for static types of 3.12 and later
     qualname: int  # heap types only
     members: int  # pointer to the table of C members
+    dealloc: int  # pointer to a function
+    dealloc_of_classes: int  # that of all classes made by Python code, in the own process
     cached_keys: int  # heap types only: the keys that the instances' values share
 
 

@@ -42,6 +42,7 @@ class TypeInfo:
         name: Qualified name without its module.
         full_name: With its module, save for builtins.
         mro: Addresses of the types in its method resolution order.
+        by_python: Whether a class statement made it, or something that works alike.
         slots: (name, offset) of what ``__slots__`` made, base classes first.
         marks: Class attributes that say what kind of class it is → address of their value.
     """
@@ -49,6 +50,7 @@ class TypeInfo:
     __slots__ = (
         "address",
         "basicsize",
+        "by_python",
         "cached_keys",
         "dictoffset",
         "flags",
@@ -62,6 +64,7 @@ class TypeInfo:
 
     address: int
     basicsize: int
+    by_python: bool
     cached_keys: int
     dictoffset: int
     flags: int
@@ -339,6 +342,8 @@ class Objects:
         info.basicsize = self.memory.word(address + layout.basicsize)
         info.itemsize = self.memory.word(address + layout.itemsize)
         info.dictoffset = self.memory.int64(address + layout.dictoffset)
+        dealloc = self.memory.word(address + layout.dealloc)
+        info.by_python = dealloc == layout.dealloc_of_classes + self.layout.slide
         info.mro = self._mro(address)
         info.cached_keys, info.slots, info.marks = 0, [], {}
         if info.flags & HEAP_TYPE:

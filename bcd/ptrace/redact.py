@@ -125,6 +125,8 @@ class Redactor:
         self._known: dict[str, None] = {}
         self._forms: list[tuple[Any, Callable[[Any], str]]] = []
         self._literal: Any = None
+        self._assignment: Any = None
+        self._assigned_value: Any = None
         self._stems = (*_STEMS, *{word for name in self._extra for word in name.split()})
 
     def is_secret(self, name: str) -> bool:
@@ -156,7 +158,22 @@ class Redactor:
             return text
         for pattern, replace in self._forms or self._compile():
             text = pattern.sub(replace, text)
-        return text
+        return self._assignments_in(text)
+
+    def _assignments_in(self, text: str) -> str:
+        """Replace secret values that a text assigns to names.
+
+        What is no secret may hold one: ``url=https://host/?token=…``. So the search goes on
+        behind such a name, not behind its value.
+        """
+        done, at = "", 0
+        while (head := self._assignment.search(text, at)) is not None:
+            value = (
+                self._assigned_value.match(text, head.end()) if self.is_secret(head[1]) else None
+            )
+            done += text[at : head.end()] + (self._hidden(value[0]) if value else "")
+            at = value.end() if value else head.end()
+        return done + text[at:]
 
     def named(self, name: str, value: str) -> str:
         """What is shown of a text under a name."""
@@ -227,6 +244,8 @@ class Redactor:
         )
         private_key = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)"
         quoted = r""""(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
+        self._assignment = re.compile(r"""(\b[A-Za-z_][\w-]*)\\?["']?\]?\s*(?:=>|[=:])\s*""")
+        self._assigned_value = re.compile(rf"""\[redacted\]|{quoted}|[^\s,;&"'}})\]]+""")
         self._forms = [
             (re.compile(private_key, re.DOTALL), self._whole),
             (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}"), self._whole),
@@ -236,13 +255,7 @@ class Redactor:
                 self._second,
             ),
             (re.compile(r"(?im)(\bcookie['\"]?\s*:\s*)(?!\[redacted)([^\r\n]+)"), self._second),
-            (
-                re.compile(
-                    rf"""(\b[A-Za-z_][\w-]*)(\\?["']?\]?\s*(?:=>|[=:])\s*)(\[redacted\]|{quoted}|[^\s,;&"'}})\]]+)"""
-                ),
-                self._assigned,
-            ),
-            (re.compile(r"(--?[A-Za-z][\w-]*)(\s+)([^\s-]\S*)"), self._assigned),
+            (re.compile(r"(--?[A-Za-z][\w-]*)(\s+)([^\s-]\S*)"), self._argument),
         ]
         return self._forms
 
@@ -254,15 +267,20 @@ class Redactor:
         self.learn(match[2])
         return match[1] + REDACTED  # type: ignore[no-any-return]
 
-    def _assigned(self, match: Any) -> str:
-        name, separator, value = match[1], match[2], match[3]
-        bare = value.strip("\"'")
-        if bare in ("", "None", "null", REDACTED) or not self.is_secret(name):
+    def _argument(self, match: Any) -> str:
+        if not self.is_secret(match[1]):
             return match[0]  # type: ignore[no-any-return]
+        return match[1] + match[2] + self._hidden(match[3])  # type: ignore[no-any-return]
+
+    def _hidden(self, value: str) -> str:
+        """What stands for a secret value, learnt with this, in the quotes that it has."""
+        bare = value.strip("\"'")
+        if bare in ("", "None", "null", REDACTED):
+            return value
         if bare.lower() not in _SCHEMES:
             self.learn(bare)
         quote = value[0] if value[0] in "\"'" else ""
-        return f"{name}{separator}{quote}{REDACTED}{quote}"
+        return f"{quote}{REDACTED}{quote}"
 
 
 def _replace_cut(text: str, secret: str) -> str:

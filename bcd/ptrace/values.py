@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from itertools import chain
 
 from bcd.ptrace.bounds import Budget, Limits
 from bcd.ptrace.codes import Codes
@@ -286,15 +287,26 @@ class Renderer:
             return self.redactor.is_secret(raw.decode("latin-1"))
         return False
 
-    def items(self, address: int, items: Iterable[int], size: int, depth: int) -> str:
-        """The inside of a container: its items, of which ``size`` exist."""
-        stands_for = self.stands_for(address, depth)
+    def within(self, address: int, parts: Iterable[str], size: int, depth: int) -> str:
+        """The inside of a container that is gone into unless it stands inside of itself.
+
+        Args:
+            address: The container.
+            parts: The texts of its parts, made as they are asked for.
+            size: How many there are.
+            depth: How deep to go.
+        """
+        stands_for = self.stands_for(address, depth) if size else ""
         if stands_for is not None:
             return stands_for
         self._path.append(address)
-        parts = [self.inner(item, depth - 1) for item in items]
+        made = [part for _, part in zip(range(self.limits["items"]), parts, strict=False)]
         self._path.pop()
-        return self.join(parts, size)
+        return self.join(made, size)
+
+    def items(self, address: int, items: Iterable[int], size: int, depth: int) -> str:
+        """The inside of a container of items."""
+        return self.within(address, (self.inner(item, depth - 1) for item in items), size, depth)
 
     def mapping(self, address: int, _info: TypeInfo, depth: int) -> str:
         """A dict, in its own order."""
@@ -307,19 +319,8 @@ class Renderer:
 
     def pairs(self, address: int, pairs: Iterable[tuple[int, int]], size: int, depth: int) -> str:
         """A mapping like a dict: its (key, value) addresses, of which ``size`` exist."""
-        if not size:
-            return "{}"
-        stands_for = self.stands_for(address, depth)
-        if stands_for is not None:
-            return f"{{{stands_for}}}"
-        self._path.append(address)
-        parts: list[str] = []
-        for key, value in pairs:
-            if len(parts) >= self.limits["items"]:
-                break
-            parts.append(": ".join(self.entry(key, value, depth - 1)))
-        self._path.pop()
-        return f"{{{self.join(parts, size)}}}"
+        parts = (": ".join(self.entry(key, value, depth - 1)) for key, value in pairs)
+        return f"{{{self.within(address, parts, size, depth)}}}"
 
     def entry(self, key: int, value: int, depth: int) -> tuple[str, str]:
         """The texts of a key and its value, which may be secret."""
@@ -330,21 +331,25 @@ class Renderer:
             return f"<unreadable at {key:#x}>", "?"
         return text, self.inner(value, depth) if secret is None else secret
 
-    def view(self, address: int, what: str, depth: int) -> str:
-        """The inside of a dict's ``keys``, ``values`` or ``items``."""
-        size = self.objects.dict_size(address)
-        stands_for = self.stands_for(address, depth) if size else None
-        if stands_for is not None:
-            return stands_for
-        self._path.append(address)
-        parts: list[str] = []
-        for key, value in self.entries(address):
-            if len(parts) >= self.limits["items"]:
-                break
-            pair = self.entry(key, value, depth - (2 if what == "items" else 1))
-            parts.append({"keys": pair[0], "values": pair[1]}.get(what, f"({', '.join(pair)})"))
-        self._path.pop()
-        return self.join(parts, size)
+    def tuples(self, address: int, pairs: Iterable[tuple[int, int]], size: int, depth: int) -> str:
+        """The inside of a list of a mapping's (key, value) tuples."""
+        parts = (f"({', '.join(self.entry(key, value, depth - 2))})" for key, value in pairs)
+        return self.within(address, parts, size, depth)
+
+    def view(
+        self,
+        mapping: int,
+        info: TypeInfo,
+        pairs: Iterable[tuple[int, int]],
+        size: int,
+        depth: int,
+    ) -> str:
+        """The keys, values or items of a mapping: the name of the view's type says which."""
+        if info.name.endswith("items"):
+            return f"{info.name}([{self.tuples(mapping, pairs, size, depth)}])"
+        at = 1 if info.name.endswith("values") else 0
+        parts = (self.entry(key, value, depth - 1)[at] for key, value in pairs)
+        return f"{info.name}([{self.within(mapping, parts, size, depth)}])"
 
     def _set(self, address: int, info: TypeInfo, depth: int) -> str:
         size = self.objects.set_size(address)
@@ -389,15 +394,8 @@ class Renderer:
             depth: How deep to go.
             others: Further parts that are texts already.
         """
-        self._path.append(address)
-        parts: list[str] = []
-        for name, value in pairs:
-            if len(parts) >= self.limits["items"]:
-                break
-            parts.append(f"{name}={self.field(name, value, depth - 1)}")
-        self._path.pop()
-        parts += list(others)[: self.limits["items"] - len(parts)]
-        return self.join(parts, size)
+        named = (f"{name}={self.field(name, value, depth - 1)}" for name, value in pairs)
+        return self.within(address, chain(named, others), size, depth)
 
     def field(self, name: str, address: int, depth: int) -> str:
         """The text of a value that has a name, which may be secret."""

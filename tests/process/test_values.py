@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from collections import Counter, OrderedDict, deque
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -453,10 +456,29 @@ hashables = st.recursive(
     lambda inner: st.tuples(inner) | st.tuples(inner, inner) | st.frozensets(inner, max_size=4),
     max_leaves=5,
 )
+moments = (
+    st.datetimes(timezones=st.none() | st.timezones(), allow_imaginary=False)
+    | st.dates()
+    | st.times()
+    | st.timedeltas()
+)
+addresses = st.ip_addresses() | st.ip_addresses(network="10.0.0.0/8").map(ipaddress.ip_network)
+standard = (
+    moments
+    | addresses
+    | st.decimals()
+    | st.fractions()
+    | st.uuids()
+    | st.lists(st.text("ab/.é", max_size=4), max_size=4).map(lambda parts: PurePosixPath(*parts))
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=5).map(Counter)
+)
 values = st.recursive(
-    scalars,
+    scalars | standard,
     lambda inner: (
         st.lists(inner, max_size=6)
+        | st.lists(inner, max_size=6).map(deque)
+        | st.lists(inner, max_size=6).map(lambda held: deque(held, 3))
+        | st.dictionaries(hashables, inner, max_size=5).map(OrderedDict)
         | st.lists(inner, max_size=4).map(tuple)
         | st.dictionaries(hashables, inner, max_size=5)
         | st.sets(hashables, max_size=6)
@@ -496,9 +518,7 @@ class TestValues:
         suppress_health_check=list(HealthCheck),
         derandomize=True,
     )
-    @given(given_values=st.lists(values, min_size=20, max_size=40))
-    def test_any_builtin_value_equals_repr(
-        self, run_target: Run, given_values: list[object]
-    ) -> None:
-        """Generated, nested values are read as what they are, on every version."""
+    @given(given_values=st.lists(values, min_size=30, max_size=60))
+    def test_any_value_equals_repr(self, run_target: Run, given_values: list[object]) -> None:
+        """Generated, nested values of builtin and library types are read as what they are."""
         assert differences([repr(value) for value in given_values], run_target) == []

@@ -62,6 +62,8 @@ def calibrate_types(search: Search, dict_layout: DictLayout) -> TypeLayout:
         id(slice), _TYPE_SIZE, lambda word: _is_named(search, word, b"start"), "a type's members"
     )
     classes = (_Outer.Sample, _Outer.Slotted)
+    layout.dealloc = _dealloc(search, layout, classes)
+    layout.dealloc_of_classes = search.memory.word(id(_Outer.Sample) + layout.dealloc)
     layout.mro = search.where(_TYPE_SIZE, [(id(c), id(c.__mro__)) for c in classes], "tp_mro")
     names = [(id(c), id(c.__qualname__)) for c in classes]
     layout.qualname = search.where(_TYPE_SIZE, names, "a class's qualified name")
@@ -79,6 +81,19 @@ def calibrate_types(search: Search, dict_layout: DictLayout) -> TypeLayout:
         "the keys that instances share",
     )
     return layout
+
+
+def _dealloc(search: Search, layout: TypeLayout, classes: tuple[type, ...]) -> int:
+    """Find the function that frees objects: classes made by Python code share one.
+
+    It is the first member behind the sizes. Source: CPython Include/cpython/object.h.
+    """
+    offset = max(layout.basicsize, layout.itemsize) + WORD
+    shared = {search.memory.word(id(kind) + offset) for kind in classes}
+    others = {search.memory.word(id(kind) + offset) for kind in (int, list, dict, type, slice)}
+    if len(shared) != 1 or shared & others or 0 in shared:
+        raise CalibrationError("how to tell classes made by Python code could not be proven")
+    return offset
 
 
 def _is_keys_of_sample(search: Search, address: int, layout: DictLayout) -> bool:

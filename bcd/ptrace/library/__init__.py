@@ -30,6 +30,9 @@ _GROUPS = {
     **dict.fromkeys(("ipaddress", "os", "pathlib", "re", "uuid"), "texts"),
     **dict.fromkeys(("_asyncio", "_thread", "asyncio", "threading"), "waiting"),
     **dict.fromkeys(("_contextvars", "_io", "_weakrefset", "functools", "weakref"), "handles"),
+    **dict.fromkeys(("celery", "flask", "httpx", "starlette", "werkzeug"), "web"),
+    **dict.fromkeys(("django", "pydantic", "sqlalchemy"), "models"),
+    **dict.fromkeys(("numpy", "pandas"), "arrays"),
 }
 """First part of a type's full name → the module here that knows some of its types."""
 
@@ -53,7 +56,7 @@ class Library:
         """
         for base in info.mro:
             parent = self._renderer.objects.type_info(base)
-            maker, imitates = self._maker(parent.full_name)
+            maker, imitates = self._maker(parent)
             if maker is None:
                 continue
             if imitates and parent.marks.get("__repr__") != info.marks.get("__repr__"):
@@ -61,12 +64,19 @@ class Library:
             return self._make(parent.full_name, maker)
         return None
 
-    def _maker(self, full_name: str) -> tuple[Maker | None, bool]:
-        """What makes that which renders values of a type, and whether it imitates ``repr``."""
+    def _maker(self, info: TypeInfo) -> tuple[Maker | None, bool]:
+        """What makes that which renders values of a type, and whether it imitates ``repr``.
+
+        A type that only claims to be one made in C has nothing at the places of that.
+        """
+        full_name = info.full_name
         group = _GROUPS.get(full_name.partition(".")[0])
         if group is None:
             return None, False
         module = __import__(f"bcd.ptrace.library.{group}", fromlist=["REPRS"])
+        made_in_c: dict[str, Maker] = getattr(module, "MADE_IN_C", {})
+        if full_name in made_in_c:
+            return None if info.by_python else made_in_c[full_name], True
         reprs: dict[str, Maker] = getattr(module, "REPRS", {})
         if full_name in reprs:
             return reprs[full_name], True

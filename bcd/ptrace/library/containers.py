@@ -87,20 +87,9 @@ def _ordered_dicts(renderer: Renderer, search: Search) -> Show:
         pairs = walk(address)
         if sys.version_info >= (3, 12):
             return f"{info.short}({renderer.pairs(address, pairs, size, depth)})"
-        return f"{info.short}([{_as_tuples(renderer, address, pairs, size, depth)}])"
+        return f"{info.short}([{renderer.tuples(address, pairs, size, depth)}])"
 
     return show
-
-
-def _as_tuples(
-    renderer: Renderer, address: int, pairs: list[tuple[int, int]], size: int, depth: int
-) -> str:
-    stands_for = renderer.stands_for(address, depth)
-    if stands_for is not None:
-        return stands_for
-    shown = pairs[: renderer.limits["items"]]
-    parts = [f"({', '.join(renderer.entry(key, value, depth - 2))})" for key, value in shown]
-    return renderer.join(parts, size)
 
 
 def _order(renderer: Renderer, search: Search) -> _Order:
@@ -153,15 +142,7 @@ def _ordered_views(renderer: Renderer, search: Search) -> Show:
     def show(address: int, info: TypeInfo, depth: int) -> str:
         mapping = renderer.memory.word(address + HEAD)
         pairs, size = walk(mapping), renderer.objects.dict_size(mapping)
-        if info.name.endswith("items"):
-            return f"{info.name}([{_as_tuples(renderer, mapping, pairs, size, depth)}])"
-        at = 1 if info.name.endswith("values") else 0
-        stands_for = renderer.stands_for(mapping, depth) if size else ""
-        if stands_for is None:
-            shown = pairs[: renderer.limits["items"]]
-            parts = [renderer.entry(key, value, depth - 1)[at] for key, value in shown]
-            stands_for = renderer.join(parts, size)
-        return f"{info.name}([{stands_for}])"
+        return renderer.view(mapping, info, pairs, size, depth)
 
     return show
 
@@ -213,13 +194,15 @@ def _chains(renderer: Renderer, _search: Search) -> Show:
 
 _DATA = form("{data}")
 
-REPRS: dict[str, Maker] = {
+MADE_IN_C: dict[str, Maker] = {
     "collections.deque": _deques,
     "collections.OrderedDict": _ordered_dicts,
     "odict_keys": _ordered_views,
     "odict_values": _ordered_views,
     "odict_items": _ordered_views,
     "collections.defaultdict": _default_dicts,
+}
+REPRS: dict[str, Maker] = {
     "collections.Counter": _counters,
     "collections.ChainMap": _chains,
     "collections.UserDict": _DATA,

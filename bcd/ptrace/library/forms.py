@@ -5,7 +5,7 @@ from __future__ import annotations
 from bcd.errors import MemoryFault
 from bcd.ptrace.instances import text_of
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import WORD, TypeInfo
+from bcd.ptrace.objects import DICT, STR, WORD, TypeInfo
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -102,13 +102,12 @@ def number(renderer: Renderer, address: int, name: str) -> int:
     return value
 
 
-def fields(*names: str, holder: str | None = None, title: str | None = None) -> Maker:
+def fields(*names: str, holder: str | None = None) -> Maker:
     """Make what shows some attributes, those that tell the most, as ``<Name a=1, b=2>``.
 
     Args:
         names: Attributes in order; those that an instance does not hold are left out.
-        holder: An attribute whose dict has them, where the instance itself has not.
-        title: What stands for the class's name.
+        holder: An attribute whose dict has more of them.
     """
 
     def make(renderer: Renderer, _search: Search) -> Show:
@@ -117,9 +116,8 @@ def fields(*names: str, holder: str | None = None, title: str | None = None) -> 
             pairs = [(name, held[name]) for name in names if name in held]
             if not pairs:
                 raise MemoryFault(f"no fields of {info.full_name} at {address:#x}")
-            stands_for = renderer.stands_for(address, depth)
-            inside = stands_for or renderer.fields(address, pairs, len(pairs), depth)
-            return f"<{title or info.name} {inside}>"
+            inside = renderer.fields(address, pairs, len(pairs), depth)
+            return f"<{info.name} {inside}>"
 
         return show
 
@@ -127,8 +125,19 @@ def fields(*names: str, holder: str | None = None, title: str | None = None) -> 
 
 
 def _held(renderer: Renderer, address: int, holder: str | None) -> dict[str, int]:
+    held = dict(renderer.objects.attributes(address))
+    if holder is not None:
+        held.update(names_of(renderer, held.get(holder, 0)))
+    return held
+
+
+def names_of(renderer: Renderer, mapping: int) -> dict[str, int]:
+    """The values of a dict under strings; none where there is no dict."""
     objects = renderer.objects
-    if holder is None:
-        return dict(objects.attributes(address))
-    mapping = attribute(renderer, address, holder)
-    return {objects.name(key): value for key, value in objects.dict_items(mapping)}
+    if not mapping or not objects.type_of(mapping).flags & DICT:
+        return {}
+    return {
+        objects.name(key): value
+        for key, value in renderer.entries(mapping)
+        if objects.type_of(key).flags & STR
+    }

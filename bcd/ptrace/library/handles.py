@@ -24,9 +24,8 @@ def _partials(renderer: Renderer, _search: Search) -> Show:
         function, positional, keywords = (
             renderer.members.pointer(address, info, name) for name in ("func", "args", "keywords")
         )
-        stands_for = renderer.stands_for(address, depth)
-        if stands_for is not None:
-            return f"{info.full_name}({stands_for})"
+        if renderer.stands_for(address, 1):
+            return f"{info.full_name}(...)"
         items, size = renderer.objects.sequence(positional, renderer.limits["items"])
         parts = [renderer.inner(function, depth - 1)]
         parts += [renderer.items(address, items, size, depth)] if size else []
@@ -155,7 +154,7 @@ def _weak_mappings(_renderer: Renderer, _search: Search) -> Show:
     return lambda address, info, _depth: f"<{info.short} at {address:#x}>"
 
 
-REPRS: dict[str, Maker] = {
+MADE_IN_C: dict[str, Maker] = {
     "functools.partial": _partials,
     "_contextvars.ContextVar": _variables,
     "_contextvars.Context": _bare,
@@ -166,6 +165,8 @@ REPRS: dict[str, Maker] = {
     "_io.BufferedWriter": _byte_files,
     "_io.BufferedRandom": _byte_files,
     "_io.FileIO": _raw_files,
+}
+REPRS: dict[str, Maker] = {
     "weakref.WeakKeyDictionary": _weak_mappings,
     "weakref.WeakValueDictionary": _weak_mappings,
     "weakref.WeakSet": form("{data}"),

@@ -145,11 +145,13 @@ def _state_and_zone(search: Search, samples: tuple[Any, Any], state: bytes) -> t
     return start, zone
 
 
-REPRS: dict[str, Maker] = {
+MADE_IN_C: dict[str, Maker] = {
     "datetime.datetime": _datetimes,
     "datetime.date": _dates,
     "datetime.time": _times,
     "datetime.timedelta": _timedeltas,
     "datetime.timezone": _zones,
+}
+REPRS: dict[str, Maker] = {
     "zoneinfo.ZoneInfo": _regions,
 }

@@ -114,8 +114,10 @@ def _array_text(renderer: Renderer, items: list[object], size: int) -> str:
     return f"{repr(text)[:-1]}…' ({size:,} characters)"
 
 
-REPRS: dict[str, Maker] = {
+MADE_IN_C: dict[str, Maker] = {
     "decimal.Decimal": _decimals,
     "array.array": _arrays,
+}
+REPRS: dict[str, Maker] = {
     "fractions.Fraction": form("{%}({_numerator}, {_denominator})"),
 }

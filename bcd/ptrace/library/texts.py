@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from bcd.errors import MemoryFault
-from bcd.ptrace.library.forms import attribute, form, number
+from bcd.ptrace.library.forms import attribute, number
 from bcd.ptrace.objects import STR, WORD, TypeInfo
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -218,6 +218,10 @@ _PATH_CLASSES = [
     for name in ("PurePath", "PurePosixPath", "PureWindowsPath", "Path", "PosixPath", "WindowsPath")
 ]
 
+MADE_IN_C: dict[str, Maker] = {
+    "re.Pattern": _patterns,
+    "re.Match": _matches,
+}
 REPRS: dict[str, Maker] = {
     "uuid.UUID": _uuids,
     **dict.fromkeys(_PATH_CLASSES, _paths),
@@ -227,8 +231,5 @@ REPRS: dict[str, Maker] = {
     "ipaddress.IPv6Interface": _interfaces,
     "ipaddress.IPv4Network": _networks,
     "ipaddress.IPv6Network": _networks,
-    "re.Pattern": _patterns,
-    "re.Match": _matches,
-    "os.DirEntry": form("<DirEntry {name}>"),
 }
 FIELDS: dict[str, Maker] = {"os._Environ": _environments}

@@ -289,9 +289,13 @@ def _coroutine(renderer: Renderer, address: int) -> str:
     return f"{name}() running at {code.file}:{renderer.codes.line(frame, code)}"
 
 
-REPRS: dict[str, Maker] = {
+MADE_IN_C: dict[str, Maker] = {
     "_thread.lock": _locks,
     "_thread.RLock": _reentrant_locks,
+    "_asyncio.Future": _futures,
+    "_asyncio.Task": _tasks,
+}
+REPRS: dict[str, Maker] = {
     "threading.Event": _events,
     "threading.Condition": _conditions,
     "threading.Semaphore": form("<{%%} at {@}: value={_value}>"),
@@ -306,6 +310,4 @@ REPRS: dict[str, Maker] = {
     "asyncio.queues.Queue": _queues,
     "asyncio.queues.LifoQueue": _queues,
     "asyncio.queues.PriorityQueue": _queues,
-    "_asyncio.Future": _futures,
-    "_asyncio.Task": _tasks,
 }

@@ -33,6 +33,9 @@ import weakref
 import zoneinfo
 
 D, F = decimal.Decimal, fractions.Fraction
+Decimal, Fraction, UUID = decimal.Decimal, fractions.Fraction, uuid.UUID
+PurePosixPath, IPv4Address, IPv6Address = pathlib.PurePosixPath, ipaddress.IPv4Address, ipaddress.IPv6Address
+IPv4Network, IPv6Network = ipaddress.IPv4Network, ipaddress.IPv6Network
 datetime_, date, time, delta, timezone = datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone
 utc = timezone.utc
 HOUR = timezone(delta(hours=1))
