@@ -29,6 +29,7 @@ class Instances:
         self._renderer = renderer
         self._objects = renderer.objects
         self._memory = renderer.memory
+        self._hidden: dict[int, frozenset[str]] = {}
 
     def bare(self, address: int, info: TypeInfo, _depth: int) -> str:
         """What ``object.__repr__`` shows."""
@@ -108,26 +109,31 @@ class Instances:
 
     def _held(self, address: int, info: TypeInfo) -> Iterator[tuple[str, int]]:
         """The attributes and the objects in C members, without what a library keeps there."""
-        hidden = self._hidden_fields(info)
+        hidden = self._hidden.get(info.address)
+        if hidden is None:
+            hidden = self._hidden[info.address] = self._hidden_fields(info)
         for name, value in self._objects.attributes(address):
-            kind = self._objects.type_info(self._objects.type_address(value))
-            if kind.full_name not in _NOISE and name not in hidden:
+            if name not in hidden and not (name.startswith("_") and self._is_noise(value)):
                 yield name, value
         if not info.by_python and not info.slots:
-            for name, (kind_, offset) in self._renderer.members.of(info).items():
-                value = self._memory.word(address + offset) if kind_ in OBJECTS else 0
+            for name, (kind, offset) in self._renderer.members.of(info).items():
+                value = self._memory.word(address + offset) if kind in OBJECTS else 0
                 if value and not name.startswith("__"):
                     yield name, value
+
+    def _is_noise(self, address: int) -> bool:
+        try:
+            return self._objects.type_of(address).full_name in _NOISE
+        except FAULTS:
+            return False
 
     def _numbers(self, address: int, info: TypeInfo) -> list[str]:
         """The numbers in C members."""
         members = self._renderer.members
-        found = []
-        for name, member in members.of(info).items():
-            if not name.startswith("__"):
-                number = members.read_number(address, member)
-                found += [] if number is None else [f"{name}={number!r}"]
-        return found
+        return [
+            f"{name}={members.read_number(address, member)!r}"
+            for name, member in members.numbers_of(info)
+        ]
 
     def _hidden_fields(self, info: TypeInfo) -> frozenset[str]:
         """Fields that their class leaves out of its ``repr``: they are noise or secrets."""

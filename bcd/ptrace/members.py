@@ -50,6 +50,7 @@ class Members:
         self._objects = objects
         self._memory = objects.memory
         self._known: dict[int, dict[str, Member]] = {}
+        self._numbers: dict[int, list[tuple[str, Member]]] = {}
 
     def of(self, info: TypeInfo) -> dict[str, Member]:
         """The members of a type and its bases by name, those of the bases first."""
@@ -58,6 +59,17 @@ class Members:
             found = self._known[info.address] = {}
             for base in reversed(info.mro):
                 found.update(self._table(base))
+        return found
+
+    def numbers_of(self, info: TypeInfo) -> list[tuple[str, Member]]:
+        """The members that are numbers, without those that Python keeps for itself."""
+        found = self._numbers.get(info.address)
+        if found is None:
+            found = self._numbers[info.address] = [
+                (name, member)
+                for name, member in self.of(info).items()
+                if member[0] in _NUMBERS and not name.startswith("__")
+            ]
         return found
 
     def _table(self, kind: int) -> dict[str, Member]:

@@ -24,6 +24,8 @@ class Scalars:
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
+        self._limits = renderer.limits
+        self._redactor = renderer.redactor
         self._objects = renderer.objects
         self._memory = renderer.memory
         self._true = renderer.objects.static(True)
@@ -52,9 +54,9 @@ class Scalars:
 
     def text(self, address: int, _info: TypeInfo, _depth: int) -> str:
         """A text without its secrets; its length where it is cut."""
-        limit = self._renderer.limits["string"]
+        limit = self._limits["string"]
         text, length = self._objects.text(address, LOOK_AHEAD)
-        shown = self._renderer.redactor.text(text)
+        shown = self._redactor.text(text)
         if length <= limit or (len(shown) <= limit and length == len(text)):
             return repr(shown)
         self._renderer.mark_cut()
@@ -63,9 +65,9 @@ class Scalars:
 
     def binary(self, address: int, info: TypeInfo, _depth: int) -> str:
         """Bytes or a bytearray without their secrets; the length where they are cut."""
-        limit = self._renderer.limits["string"]
+        limit = self._limits["string"]
         raw, length = self._objects.raw_bytes(address, LOOK_AHEAD)
-        shown = self._renderer.redactor.text(raw.decode("latin-1")).encode("latin-1", "replace")
+        shown = self._redactor.text(raw.decode("latin-1")).encode("latin-1", "replace")
         part = shown[:limit]
         text = repr(part if info.flags & BYTES else bytearray(part))  # they quote differently
         if len(shown) > limit or length > len(raw):

@@ -305,8 +305,14 @@ class Renderer:
         return self.join(made, size)
 
     def items(self, address: int, items: Iterable[int], size: int, depth: int) -> str:
-        """The inside of a container of items."""
-        return self.within(address, (self.inner(item, depth - 1) for item in items), size, depth)
+        """The inside of a container of items, no more of them than the limit admits."""
+        stands_for = self.stands_for(address, depth)
+        if stands_for is not None:
+            return stands_for
+        self._path.append(address)
+        parts = [self.inner(item, depth - 1) for item in items]
+        self._path.pop()
+        return self.join(parts, size)
 
     def mapping(self, address: int, _info: TypeInfo, depth: int) -> str:
         """A dict, in its own order."""

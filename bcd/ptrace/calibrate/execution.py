@@ -163,8 +163,9 @@ def calibrate_generators(search: Search, code: CodeLayout, frame: FrameLayout) -
     code_object = id(_sample_generator.__code__)
     positions = search.all(id(suspended), size + 4 * WORD, code_object, HEAD)
     layout.frame = only(positions[-1:], "a generator's frame") - frame.code
+    suspended.__qualname__ = "bcd.sample"  # its own: before, it was its name too
     name = id(suspended.__qualname__)
-    layout.qualname = search.first(id(suspended), size, name, "a generator's name")
+    layout.qualname = search.one(id(suspended), size, name, "a generator's name")
     _prove_instruction(search, code, frame, id(suspended) + layout.frame, suspended)
     _stack_top(search, frame, id(suspended) + layout.frame, id(awaited))
     _owner(search, frame, id(suspended) + layout.frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,13 @@ SPELLINGS: list[Callable[[list[str]], str]] = [
     lambda parts: "".join(part.title() for part in parts),
     ".".join,
     lambda parts: " ".join(parts) + "2",
+]
+INSIDE_OTHERS = [
+    ("http://h/?token=abcdefgh&x=1", "http://h/?token=[redacted]&x=1"),
+    ("url=https://h/a?x=1&api_key=abcdefgh", "url=https://h/a?x=1&api_key=[redacted]"),
+    ("a: b: password: 'abcdefgh'", "a: b: password: '[redacted]'"),
+    ("{'a': {'token': 'abcdefgh', 'x': 1}}", "{'a': {'token': '[redacted]', 'x': 1}}"),
+    ("x='token=abcdefgh'", "x='token=[redacted]'"),
 ]
 PLAIN = """
 author authored authority secretary tokenizer tokenize passwordless keyboard cookiecutter key
@@ -222,3 +230,19 @@ class TestSources:
     def test_literals(self, line: str, expected: str) -> None:
         """Only what a line spells out is replaced; code stays readable."""
         assert Redactor().source(line) == expected
+
+
+class TestInsideOthers:
+    @pytest.mark.parametrize(("text", "expected"), INSIDE_OTHERS)
+    def test_behind_plain_names(self, text: str, expected: str) -> None:
+        """A secret is found in the value of what is none itself, such as an address."""
+        assert Redactor().text(text) == expected
+
+    @pytest.mark.parametrize("text", ["a:", "a=", "a='", "b=(token=("])
+    def test_many_names(self, text: str) -> None:
+        """A text of nothing but names takes no longer than its length tells."""
+        redactor = Redactor()
+        redactor.text("token=abcdefgh")
+        started = time.process_time()
+        redactor.text(f"{text * 30_000} token")
+        assert time.process_time() - started < 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import math
+import types
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,7 +18,7 @@ from bcd.errors import DeadlineReached
 from bcd.ptrace.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from bcd.ptrace.target import Target
 
@@ -116,6 +117,49 @@ class TestRepr:
         assert shown(ValueError()) == "ValueError()"
         assert shown(ValueError("x")) == "ValueError('x')"
         assert shown(KeyError("x", 2)) == "KeyError('x', 2)"
+
+    def test_attributes_of_exceptions(self, shown: Callable[..., str]) -> None:
+        """What an exception was given beside its arguments stands behind them, without notes."""
+        error = ValueError("x")
+        error.status, error.token = 404, "abcdefgh"  # type: ignore[attr-defined]
+        error.add_note("note")
+        assert shown(error) == "ValueError('x', status=404, token=[redacted])"
+
+    def test_generators(self, shown: Callable[..., str]) -> None:
+        """A generator says where it stands."""
+
+        def steps() -> Iterator[int]:
+            yield 1
+
+        made, at = steps(), steps.__code__.co_firstlineno + 1
+        where = f"<generator object {steps.__qualname__} at {id(made):#x}"
+        assert shown(made) == f"{where}, not started>"
+        next(made)
+        assert shown(made) == f"{where}, suspended at line {at}>"
+        assert not list(made)
+        assert shown(made) == f"{where}, finished>"
+
+    def test_members_of_c_types(self, shown: Callable[..., str]) -> None:
+        """An object of a C type that nothing knows shows its type, address and members."""
+        value = super(Hostile, Hostile())
+        text = shown(value)
+        assert text.startswith("<super object at ")
+        assert shown(memoryview(b"x")).startswith("<memory at ")
+        import select
+
+        assert shown(select.epoll(1)).startswith("<select.epoll object at ")
+
+    def test_own_repr_of_data_classes(self, shown: Callable[..., str]) -> None:
+        """A data class with a repr of its own is shown by its fields, which is not run."""
+
+        @dataclass(repr=False)
+        class Own:
+            number: int
+
+            def __repr__(self) -> str:
+                raise SystemExit
+
+        assert shown(Own(1)).endswith("Own(number=1)")
 
     def test_cycles(self, shown: Callable[..., str]) -> None:
         """What holds itself ends in dots, at any distance."""
@@ -223,5 +267,17 @@ class TestLimits:
         headers = [("Authorization", "Bearer abc"), (b"Cookie", b"x=1")]
         entry = made.renderer.variable("headers", id(headers))
         assert entry["value"] == "[('Authorization', [redacted]), (b'Cookie', [redacted])]"
+        for held in (
+            [[b"authorization", b"abcdefgh"]],
+            [(b"Authorization", b"authorization", b"abcdefgh")],
+            {"HTTP_AUTHORIZATION": "abcdefgh", "HTTP_COOKIE": "sid=abcdefgh"},
+            collections.OrderedDict(set_cookie="abcdefgh").items(),
+            functools.partial(print, auth="abcdefgh"),
+            types.SimpleNamespace(api_key="abcdefgh"),
+            collections.ChainMap({"session": "abcdefgh"}),
+        ):
+            text = str(made.renderer.variable("held", id(held))["value"])
+            assert "abcdefgh" not in text
+            assert "[redacted]" in text
         assert made.renderer.variable("token", id("abc"))["value"] == "[redacted]"
         assert made.redactor.scrub("says hunter2hunter2") == "says [redacted]"
