@@ -107,7 +107,7 @@ class Agreement:
             for kind, parts in PLACES.items():
                 self.equal(kind, place, [truth[part] for part in parts], [frame[p] for p in parts])
             self._source(place, truth, frame, snapshot)
-            self._variables(place, truth["locals"], frame["locals"])
+            self._variables(place, truth, frame["locals"])
 
     def _source(self, place: str, truth: Truth, frame: Truth, snapshot: Truth) -> None:
         line = truth["source"].rstrip("\n")
@@ -115,7 +115,13 @@ class Agreement:
             lines = snapshot["sources"].get(frame["file"], {})
             self.equal("sources", place, line, lines.get(str(frame["line"])))
 
-    def _variables(self, place: str, truths: list[Any], shown: list[Truth]) -> None:
+    def _variables(self, place: str, truth: Truth, shown: list[Truth]) -> None:
+        truths = truth["locals"]
+        if truth.get("partial"):  # each once, and at least those that the process can tell
+            known = {name for name, _, _ in truths}
+            self.equal("names of variables", place, len(shown), len({v["name"] for v in shown}))
+            shown = sorted((v for v in shown if v["name"] in known), key=_name)
+            truths = sorted(truths)
         names = [variable["name"] for variable in shown]
         self.equal("names of variables", place, [name for name, _, _ in truths], names)
         for (name, kind, value), variable in zip(truths, shown, strict=False):
@@ -153,6 +159,10 @@ class Agreement:
                 waiting = sorted(task["awaited_by"])
                 self.equal("who waits for whom", where, truth["awaited_by"], waiting)
             self.frames(where, truth["frames"], task["frames"], snapshot)
+
+
+def _name(variable: Truth) -> str:
+    return str(variable["name"])
 
 
 def outline(chain: Truth) -> list[Truth]:

@@ -53,3 +53,30 @@ def check_exceptions(traced: Traced, agreement: Agreement) -> None:
     agreement.exceptions(traced.truth, traced.snapshot)
     agreement.complete(traced.snapshot)
     assert agreement.differences == []
+
+
+class TestThreads:
+    @pytest.mark.parametrize("way", ["nothing", "settrace", "monitoring"])
+    def test_of_all_kinds(self, run_target: Run, agreement: Agreement, way: str) -> None:
+        """Threads of any maker, name and number, and all frames that they stand in, are shown."""
+        (traced,) = run_target("crew.py", way)
+        assert len(traced.truth["threads"]) > 60
+        agreement.whole(traced.truth, traced.snapshot)
+        agreement.complete(traced.snapshot)
+        assert agreement.differences == []
+
+    def test_bodies_with_a_comprehension(self, run_target: Run, version: str) -> None:
+        """A comprehension within a body hides the body's variables of the same name, from 3.12 on.
+
+        The process itself shows either these or the others, but never all.
+        """
+        (traced,) = run_target("crew.py", "nothing")
+        frames = [frame for thread in traced.snapshot["threads"] for frame in thread["frames"]]
+        item = "'hidden by the comprehension'" if version == "3.11" else "1"
+        (body,) = [f for f in frames if f["function"] == "in_class_body.<locals>.Body"]
+        held = {v["name"]: v["value"] for v in body["locals"] if not v["name"].startswith("__")}
+        assert held == {"outer": "'free'", "own": "'free'", "item": item}
+        (module,) = [f for f in frames if f["file"] == "<a module>" and f["function"] == "<module>"]
+        held = {v["name"]: v["value"] for v in module["locals"]}
+        assert held.pop("stand") == "<function stand>"
+        assert held == {"value": "[1]", "item": "'hidden'" if version == "3.11" else "1"}

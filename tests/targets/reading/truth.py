@@ -76,7 +76,7 @@ def variables(frame):
     names = list(held)
     if frame.f_code.co_flags & OPTIMIZED:
         names = [name for name in slots(frame.f_code) if name in held]
-    elif held is frame.f_globals:
+    elif held is frame.f_globals or frame.f_code.co_name == "<module>":
         names = [name for name in names if not name.startswith("__")]
     pairs = [(name, held[name]) for name in names if name not in NOBODYS]
     if not frame.f_code.co_flags & OPTIMIZED:
@@ -153,31 +153,36 @@ def exception_truth(root):
     return {"root": 0, "list": found}
 
 
-def stack_truth(frame, *, with_variables=True):
-    """The frames of a stack, innermost last, without bcd's own innermost ones."""
+def stack_truth(frame, start=None, *, with_variables=True):
+    """The frames of a stack from ``start`` on, innermost last, without bcd's own innermost ones.
+
+    While a class's or module's body runs, Python may show but a part of its variables.
+    """
     found = []
     own = os.path.dirname(bcd.__file__) + os.sep
     while frame is not None:
-        trimmed = frame.f_code.co_filename.startswith(own) or frame.f_code.co_name in TRIMMED
+        trimmed = frame.f_code.co_filename.startswith(own) or frame.f_code.co_filename == __file__
         if found or not trimmed:
             found.insert(0, frame_truth(frame, with_variables=with_variables))
-        frame = frame.f_back
+            found[0]["partial"] = not frame.f_code.co_flags & OPTIMIZED
+        frame = frame.f_back if frame is not start else None
     return found
 
 
-TRIMMED = ("finalize_memory", "threads_truth")
+natives = {}
+"""Ident → native id of threads that ``threading`` does not know."""
 
 
 def threads_truth():
     known = {thread.ident: thread for thread in threading.enumerate()}
     found = []
     for ident, frame in sys._current_frames().items():
-        thread = known[ident]
+        thread = known.get(ident)
         found.append(
             {
-                "tid": thread.native_id,
-                "name": thread.name,
-                "daemon": thread.daemon,
+                "tid": thread.native_id if thread else natives[ident],
+                "name": thread.name if thread else None,
+                "daemon": thread.daemon if thread else None,
                 "own": ident == threading.get_ident(),
                 "frames": stack_truth(frame),
             }
@@ -203,9 +208,8 @@ def frame_of(thing):
 OPAQUE = ("coroutine_wrapper", "async_generator_asend", "async_generator_athrow")
 
 
-def chain_truth(awaitable):
-    """(function, line) of a task's suspended coroutines, innermost last."""
-    found = []
+def chain_frames(awaitable):
+    """The frames of a task's suspended coroutines, innermost last."""
     while awaitable is not None:
         if type(awaitable).__name__ in OPAQUE:
             (awaitable,) = (
@@ -215,9 +219,17 @@ def chain_truth(awaitable):
         frame = frame_of(awaitable)
         if frame is None:
             break
-        found.append([frame.f_code.co_qualname, frame.f_lineno])
+        yield frame
         awaitable = awaited(awaitable)
-    return found
+
+
+def chain_truth(awaitable):
+    return [[frame.f_code.co_qualname, frame.f_lineno] for frame in chain_frames(awaitable)]
+
+
+def state_of(task, current):
+    waiting = getattr(task, "_fut_waiter", None) is not None
+    return "running" if task is current else "waiting" if waiting else "ready"
 
 
 def awaited_by(future):
@@ -232,13 +244,59 @@ def tasks_truth(loop):
     found = {}
     current = asyncio.current_task(loop)
     for task in asyncio.all_tasks(loop):
-        waiting = getattr(task, "_fut_waiter", None) is not None
         found[task.get_name()] = {
             "id": hex(id(task)),
-            "state": "running" if task is current else "waiting" if waiting else "ready",
+            "state": state_of(task, current),
             "frames": None if task is current else chain_truth(task.get_coro()),
             "awaited_by": sorted(awaited_by(task)),
         }
+    return found
+
+
+def awaiting(task):
+    """The tasks that wait for a task, as asyncio's call graph says; None before it came (3.14)."""
+    if sys.version_info < (3, 14) or not hasattr(task, "_asyncio_awaited_by"):
+        return None
+    found, waiting = set(), [task]
+    for thing in waiting:
+        for other in thing._asyncio_awaited_by or ():
+            found.add(hex(id(other))) if asyncio.isfuture(other) and hasattr(other, "get_coro") else waiting.append(other)
+    return sorted(found)
+
+
+def running_truth(task):
+    """The frames of a task that runs, where it is this thread that runs it."""
+    coroutine = task.get_coro()
+    frame, start = sys._getframe(), frame_of(coroutine)
+    return stack_truth(frame, start)
+
+
+def whole_tasks_truth(*loops):
+    found = []
+    for loop in loops:
+        current = asyncio.current_task(loop)
+        for task in asyncio.all_tasks(loop):
+            coroutine = task.get_coro()
+            found.append(
+                {
+                    "id": hex(id(task)),
+                    "name": task.get_name(),
+                    "state": state_of(task, current),
+                    "awaited_by": awaiting(task),
+                    "frames": running_truth(task)
+                    if task is current
+                    else [frame_truth(frame) for frame in chain_frames(coroutine)],
+                }
+            )
+    return found
+
+
+def whole_truth(error=None, loops=()):
+    found = {"threads": threads_truth()}
+    if error is not None:
+        found["exception"] = exception_truth(error)
+    if loops:
+        found["tasks"] = whole_tasks_truth(*loops)
     return found
 
 
