@@ -127,7 +127,8 @@ class Agreement:
         for (name, kind, value), variable in zip(truths, shown, strict=False):
             where = f"{name} in {place}"
             self.equal("types of variables", where, kind, variable["type"])
-            if value is not None:
+            secret = "token" in name and variable["value"] == "[redacted]"  # as it has to be
+            if value is not None and not secret:
                 self.equal("values", where, value, variable["value"])
 
     def threads(self, truths: list[Truth], snapshot: Truth) -> None:

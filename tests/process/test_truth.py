@@ -80,3 +80,18 @@ class TestThreads:
         held = {v["name"]: v["value"] for v in module["locals"]}
         assert held.pop("stand") == "<function stand>"
         assert held == {"value": "[1]", "item": "'hidden'" if version == "3.11" else "1"}
+
+
+class TestTasks:
+    @pytest.mark.parametrize("loop", ["asyncio", "python", "debug", "eager", "uvloop"])
+    def test_on_all_loops(
+        self, run_target: Run, agreement: Agreement, version: str, libraries: str, loop: str
+    ) -> None:
+        """Tasks of asyncio and anyio, on one loop and on others, and all that they stand in."""
+        if loop == "eager" and version == "3.11":
+            pytest.skip("eager tasks came with Python 3.12")
+        (traced,) = run_target("loops.py", loop, libraries=libraries)
+        assert len(traced.truth["tasks"]) > 50
+        agreement.whole(traced.truth, traced.snapshot)
+        agreement.complete(traced.snapshot)
+        assert agreement.differences == []
