@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 
 from bcd.ptrace.memory import FAULTS
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from bcd.ptrace.target import Target
 
 _MOST_CALLBACKS = 16
+_OF_C = frozenset({"_asyncio.Future", "_asyncio.Task"})
+_MOST_WAITING = 1000
 _OF_C = frozenset({"_asyncio.Future", "_asyncio.Task"})
 _FUTURES = frozenset({"_asyncio.Future", "asyncio.futures.Future"})
 
@@ -98,8 +101,33 @@ class Futures:
         found = dict.fromkeys(self._waiting.get(task, ()))
         for told in self._told.get(task, ()):
             found.update(dict.fromkeys(self._waiting.get(told, ())))
+        if sys.version_info >= (3, 14):
+            try:
+                found.update(dict.fromkeys(self._known_to_asyncio(task)))
+            except FAULTS as fault:
+                self._target.remarks.note(f"who waits for the task at {task:#x}: {fault}")
         found.pop(task, None)
         return list(found)
+
+    def _known_to_asyncio(self, task: int) -> Iterator[int]:
+        """The tasks that asyncio itself knows to wait for a task, through futures or not (3.14+).
+
+        Libraries tell it too: anyio's task groups do.
+        """
+        seen = [task]
+        for thing in seen:
+            if thing != task and self.is_task(thing):
+                yield thing
+            elif len(seen) <= _MOST_WAITING and _OF_C & set(self._names(thing)):
+                seen += [other for other in self._waits_for(thing) if other not in seen]
+
+    def _waits_for(self, future: int) -> list[int]:
+        held = self._memory.word(future + self._layout.awaited_by)
+        if not held:
+            return []
+        if self._objects.is_a(self._objects.type_of(held), set):
+            return list(self._objects.set_items(held))
+        return [held]
 
     def _names(self, address: int) -> list[str]:
         mro = self._objects.type_of(address).mro
@@ -127,7 +155,9 @@ class Futures:
         if kind == self._objects.static(types.MethodType):
             self._note_group(task, callback)
         elif kind == self._objects.static(types.FunctionType):
-            self._note_futures(task, self._closure(callback))
+            held = self._closure(callback)
+            self._note_futures(task, held)
+            self._note_anyio_group(task, held)
         elif self._objects.type_info(kind).full_name == "functools.partial":
             args = self._memory.word(callback + self._target.layout.misc.partial_args)
             self._note_futures(task, self._objects.sequence(args, 1)[0])
@@ -139,6 +169,16 @@ class Futures:
         parent = self._objects.attribute(owner, "_parent_task")
         if parent:
             self._waiting.setdefault(task, []).append(parent)
+
+    def _note_anyio_group(self, task: int, held: list[int]) -> None:
+        """A task of anyio's task group tells a closure, which holds the group."""
+        for owner in held:
+            if self._objects.type_of(owner).full_name != "anyio._backends._asyncio.TaskGroup":
+                continue
+            scope = self._objects.attribute(owner, "cancel_scope")
+            host = self._objects.attribute(scope, "_host_task") if scope else 0
+            if host:
+                self._waiting.setdefault(task, []).append(host)
 
     def _closure(self, function: int) -> list[int]:
         misc = self._target.layout.misc

@@ -166,6 +166,7 @@ class TaskLayout:
     name: int
     callback: int  # the first done callback
     callbacks: int  # list of the others
+    awaited_by: int  # 3.14+: who waits for it, one or a set of them
     node: int  # 3.14+: in a task, its node of the list of its thread's tasks
     thread_tasks: int  # 3.14+: in a thread state, the head of that list
     thread_running: int  # 3.14+: in a thread state, pointer to the task that runs

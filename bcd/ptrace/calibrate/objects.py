@@ -253,6 +253,9 @@ def calibrate_dicts(search: Search) -> DictLayout:
     return layout
 
 
+_MANY = 16
+
+
 def _find(words: list[int], entry: list[int]) -> int:
     for index in range(len(words) - len(entry) + 1):
         if words[index : index + len(entry)] == entry:
@@ -269,13 +272,14 @@ def _keys(search: Search, layout: DictLayout, dicts: tuple[int, ...], entry: lis
     layout.index_bytes = search.byte_where(layout.header, samples, "the size of a dict's index")
     counts = [(small, 2), (large, 1000), (general, 2)]
     layout.count = search.where(layout.header, counts, "the entries of a dict", start=WORD)
-    candidates = [
-        offset
-        for offset in range(layout.index_bytes + 1, WORD * 2)
-        if search.memory.byte(small + offset) == search.memory.byte(large + offset) == 1
-        and search.memory.byte(general + offset) == 0
-    ]
-    layout.kind = only(candidates, "the kind of a dict's keys")
+    # Beside the kind are bytes that nobody sets, and that may be anything: hence so many samples.
+    held: list[tuple[dict[Any, Any], int]] = [({f"bcd_{n}": n}, 1) for n in range(_MANY)]
+    held += [({n: n}, 0) for n in range(_MANY)]
+    kinds = [(search.memory.word(id(one) + layout.keys), kind) for one, kind in held]
+    kinds += [(small, 1), (large, 1), (general, 0)]
+    layout.kind = search.byte_where(
+        2 * WORD, kinds, "the kind of a dict's keys", layout.index_bytes + 1
+    )
     layout.general, layout.text = 0, 1
 
 

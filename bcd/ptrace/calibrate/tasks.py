@@ -132,6 +132,7 @@ def _from_samples(search: Search, module: Any, loop: _FakeLoop) -> TaskLayout:
     _callbacks(search, layout, id(done), size, id(other))
     _states(search, layout, module, loop, future)
     if sys.version_info >= (3, 14):
+        layout.awaited_by = search.one(id(future), size, id(task), "who waits for a future")
         _linked_list(search, layout, module, loop, task)
     _finish(coroutine, future)
     return layout

@@ -254,8 +254,11 @@ def tasks_truth(loop):
 
 
 def awaiting(task):
-    """The tasks that wait for a task, as asyncio's call graph says; None before it came (3.14)."""
-    if sys.version_info < (3, 14) or not hasattr(task, "_asyncio_awaited_by"):
+    """The tasks that wait for a task, as asyncio's call graph says; None before it came (3.14).
+
+    It leaves out the tasks of asyncio's own Python class.
+    """
+    if sys.version_info < (3, 14) or not isinstance(task, asyncio.Task):
         return None
     found, waiting = set(), [task]
     for thing in waiting:
@@ -275,7 +278,9 @@ def whole_tasks_truth(*loops):
     found = []
     for loop in loops:
         current = asyncio.current_task(loop)
-        for task in asyncio.all_tasks(loop):
+        # From 3.14 on all_tasks() leaves out those of asyncio's own Python class.
+        of_python = getattr(asyncio.tasks, "_py_all_tasks", asyncio.all_tasks)(loop)
+        for task in asyncio.all_tasks(loop) | of_python:
             coroutine = task.get_coro()
             found.append(
                 {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import random
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,13 @@ from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.calibrate import objects as calibrate_objects
 from bcd.ptrace.calibrate.proof import prove
-from bcd.ptrace.calibrate.search import Search
+from bcd.ptrace.calibrate.search import WORD, Search
+from bcd.ptrace.memory import LiveMemory
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from bcd.ptrace.layout import Layout
-    from bcd.ptrace.memory import LiveMemory
 
 
 def word(address: int) -> int:
@@ -181,6 +182,22 @@ class TestAmbiguity:
 
         with pytest.raises(CalibrationError, match="2 places for a list's size"):
             calibrate_objects.calibrate_containers(Double(own))
+
+    @pytest.mark.parametrize("seed", range(32))
+    def test_bytes_that_nobody_sets(self, layout: Layout, seed: int) -> None:
+        """The byte beside the kind of a dict's keys may be anything; it is not taken for it."""
+        chance = random.Random(seed)  # noqa: S311 - to be repeatable
+
+        class Littered(LiveMemory):
+            def read(self, address: int, size: int) -> bytes:
+                data = bytearray(super().read(address, size))
+                if size == 2 * WORD:
+                    data[layout.dict.kind + 1] = chance.getrandbits(1)
+                return bytes(data)
+
+        with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - no path
+            found = calibrate_objects.calibrate_dicts(Search(Littered(memory.fileno())))
+        assert found.kind == layout.dict.kind
 
     def test_words_that_are_not_there(self, own: LiveMemory) -> None:
         """Where no word is what it has to be, the message says what was looked for."""
