@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+_LEAST_SECONDS = 0.25
+"""What stacks without values may take, however little time there is for values."""
+
+
 class Limits:
     """The limits of one reading, by name.
 
@@ -42,7 +46,8 @@ class Budget:
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.ends = clock() + limits["deadline_ms"] / 1000
+        began, seconds = clock(), limits["deadline_ms"] / 1000
+        self.ends, self._latest = began + seconds, began + 2 * seconds + _LEAST_SECONDS
         self.left = limits["values"]
         self._room = limits["file_bytes"]
         self.over = False
@@ -57,6 +62,11 @@ class Budget:
         if self.over or self.left < 0 or self._clock() > self.ends:
             self.over = True
             raise DeadlineReached("the time or the number of values for one snapshot is used up")
+
+    @property
+    def is_late(self) -> bool:
+        """Whether so much time has passed that not even stacks without values are to be read."""
+        return self._clock() > self._latest
 
     def take_room(self, characters: int) -> None:
         """Count characters of values: what cannot fit into the document needs no memory here.

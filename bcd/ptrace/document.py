@@ -150,15 +150,26 @@ class Document:
         names = self._thread_names()
         holder = self._gil_holder()
         only = self._request.only_threads
-        for state in self._stacks.states():
-            tid = self._stacks.native_id(state)
+        for tid, state in self._states():
             if only and tid not in only:
                 continue
             if len(self._threads) >= self._target.limits["threads"]:
                 self._target.remarks.cut(f"threads: the first {len(self._threads):,}")
                 break
+            if self._target.budget.is_late:
+                self._target.remarks.cut(f"threads: {len(self._threads):,} until the time was over")
+                break
             self._section(f"thread {tid}", partial(self._thread, state, names, holder))
         self._threads.sort(key=lambda thread: (not thread["faulted"], thread["tid"]))
+
+    def _states(self) -> list[tuple[int, int]]:
+        """(native id, state) of the threads, the ones to blame first."""
+        found: list[tuple[int, int]] = []
+        try:
+            found.extend((self._stacks.native_id(state), state) for state in self._stacks.states())
+        except FAULTS as fault:
+            self._target.remarks.note(f"threads: the list of them breaks off: {fault}")
+        return sorted(found, key=lambda thread: thread[0] not in self._request.faulted_threads)
 
     def _thread(self, state: int, names: dict[int, tuple[str, bool | None]], holder: int) -> None:
         tid = self._stacks.native_id(state)

@@ -79,6 +79,9 @@ class Tasks:
             self._target.remarks.cut(f"more than {limit:,} tasks, {limit:,} kept")
         entries: list[dict[str, object]] = []
         for address in addresses[:limit]:
+            if self._target.budget.is_late:
+                self._target.remarks.cut(f"tasks: {len(entries):,} until the time was over")
+                break
             variables = len(entries) < self._target.limits["tasks_with_variables"]
             try:
                 entries.append(self._task(address, running, variables=variables))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bcd.errors import SnapshotCorrupt, SnapshotTooNew
 from bcd.snapshot._fields import Misfit, dump, read, time_text
 from bcd.snapshot.format import FORMAT_VERSION, GZIP_ABOVE
+from bcd.snapshot.limits import MOST_BYTES
 from bcd.snapshot.model import Snapshot
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ __all__ = [
     "to_dict",
 ]
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = MOST_BYTES
 """Documents of more bytes are refused; bcd's own tracer stays under 4 MiB."""
 
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -36,6 +36,9 @@ all; threads; tasks, and how many of them with variables; bytes of the document 
 milliseconds for reading; snapshots that a folder keeps, those of one fingerprint (the first and
 the latest), and their bytes."""
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of a document above which no reader accepts it."""
+
 
 def problem_with(limits: Mapping[str, object]) -> str | None:
     """Say what is wrong with limits that somebody gives.
@@ -51,4 +54,6 @@ def problem_with(limits: Mapping[str, object]) -> str | None:
             return f"no limit is called {name!r}; there are {', '.join(sorted(DEFAULTS))}"
         if type(value) is not int or value < 1:
             return f"the limit {name!r} is {value!r}; it has to be a whole number of at least 1"
+        if name == "file_bytes" and value > MOST_BYTES:
+            return f"the limit {name!r} is {value!r}; a reader accepts {MOST_BYTES} at most"
     return None

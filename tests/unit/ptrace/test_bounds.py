@@ -8,6 +8,7 @@ import pytest
 
 from bcd.errors import DeadlineReached, RequestError
 from bcd.ptrace.bounds import Budget, Limits, Remarks
+from bcd.snapshot.codec import MAX_BYTES
 from bcd.snapshot.limits import DEFAULTS
 
 
@@ -40,6 +41,12 @@ class TestLimits:
             Limits({"dept": 1})
         assert "depth" in str(caught.value)
 
+    def test_a_document_that_nobody_reads(self) -> None:
+        """A document may not be larger than what a reader accepts."""
+        assert Limits({"file_bytes": MAX_BYTES})["file_bytes"] == MAX_BYTES
+        with pytest.raises(RequestError, match="file_bytes"):
+            Limits({"file_bytes": MAX_BYTES + 1})
+
     @pytest.mark.parametrize("value", [0, -1, "3", None, True, [], 2.5])
     def test_values_that_make_no_sense(self, value: Any) -> None:
         """Only whole numbers from 1 on are limits; the message names the one that is not."""
@@ -69,6 +76,15 @@ class TestBudget:
         clock.now -= 1
         with pytest.raises(DeadlineReached):
             budget.spend()
+
+    def test_late(self) -> None:
+        """When all time for stacks is over as well, that is said and nothing is raised."""
+        clock = FakeClock()
+        budget = Budget(Limits({"deadline_ms": 500}), clock)
+        clock.now += 1.2
+        assert not budget.is_late
+        clock.now += 0.1
+        assert budget.is_late
 
     def test_room(self) -> None:
         """Values that alone take more than a whole document may are not made."""

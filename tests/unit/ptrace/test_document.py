@@ -176,7 +176,7 @@ class TestLimits:
         assert any("the first 7 of the chain" in sentence for sentence in made["truncated"])
 
     def test_threads(self, document: Callable[..., dict[str, Any]]) -> None:
-        """So many threads are kept."""
+        """So many threads are kept, first of all the one to blame."""
         done = threading.Event()
         threads = [threading.Thread(target=done.wait) for _ in range(4)]
         for thread in threads:
@@ -185,6 +185,7 @@ class TestLimits:
             made = document(threads=2)
             assert len(made["threads"]) == 2
             assert "threads: the first 2" in made["truncated"]
+            assert [each["faulted"] for each in made["threads"]] == [True, False]
         finally:
             done.set()
             for thread in threads:
