@@ -10,16 +10,16 @@ import sys
 import time
 from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
-from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError
+from bcd.errors import DeadlineReached, ReadError
 from bcd.ptrace.cached_sources import CachedSources
 from bcd.ptrace.exceptions import Exceptions
+from bcd.ptrace.interpreters import interpreters
 from bcd.ptrace.memory import FAULTS
-from bcd.ptrace.objects import STR
 from bcd.ptrace.process import foreign_root, read_process, rfc3339, start_time
 from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
 from bcd.ptrace.stacks import Frames, Stacks
 from bcd.ptrace.tasks import Tasks
-from bcd.ptrace.thread_waits import ThreadWaits
+from bcd.ptrace.threads import Threads
 from bcd.ptrace.write import encode
 from bcd.snapshot.format import FORMAT_VERSION, new_id
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bcd.ptrace.interpreters import Interpreter
     from bcd.ptrace.layout import TaskLayout
     from bcd.ptrace.request import Request
     from bcd.ptrace.target import Target
@@ -49,9 +50,8 @@ class Document:
 
     def __init__(self, target: Target, request: Request, own_folder: str, version: str) -> None:
         self._begin(target, request, version)
-        self._by_state: dict[int, dict[str, Any]] = {}
         self._frames = Frames(target, own_folder)
-        self._stacks = Stacks(target, self._frames, _main_interpreter(target))
+        self._interpreters = interpreters(target)
 
     def _begin(self, target: Target, request: Request, version: str) -> None:
         """What needs nothing of the target's memory."""
@@ -78,7 +78,6 @@ class Document:
         """Read the exception and the threads: what must not change while it is read."""
         self._section("exception", self._read_exception)
         self._section("threads", self._read_threads)
-        self._section("what threads wait for", self._read_waits)
 
     def read_tasks(self) -> None:
         """Read the asyncio tasks, and the sources that are in memory: the last that need it."""
@@ -88,7 +87,8 @@ class Document:
         if layout is None:
             self._target.remarks.note("tasks: this interpreter has no _asyncio module")
         elif not self._request.only_threads:
-            self._section("tasks", partial(self._read_tasks, layout))
+            for interpreter in self._interpreters:
+                self._section("tasks", partial(self._read_tasks, interpreter, layout))
         self._section("the version of bcd", self._read_version)
         self._want_sources()
         self._section("sources", self._read_cached_sources)
@@ -101,7 +101,6 @@ class Document:
         known = self._frames.modules
         self._frames = Frames(self._target, self._frames.own_folder)
         self._frames.modules.update(known)
-        self._stacks = Stacks(self._target, self._frames, self._stacks.interpreter)
         self._target.remarks.note("tasks: they were read while the program went on")
 
     def finish(self, blocked_ms: float | None) -> tuple[str, bytes]:
@@ -147,10 +146,21 @@ class Document:
         self._exceptions = Exceptions(self._target, self._frames).read(int(address), text)
 
     def _read_threads(self) -> None:
-        names = self._thread_names()
-        holder = self._gil_holder()
+        for interpreter in self._interpreters:
+            self._section("threads", partial(self._read_threads_of, interpreter))
+        self._blame_the_one_that_runs()
+        self._threads.sort(key=lambda thread: (not thread["faulted"], thread["tid"]))
+
+    def _read_threads_of(self, interpreter: Interpreter) -> None:
+        if interpreter.own_gil and interpreter.gil_holder and self._request.mode == "frozen":
+            self._target.remarks.note(
+                f"interpreter {interpreter.id} has a GIL of its own and ran while the process was"
+                " copied: what the running thread shows may be of different moments"
+            )
+        threads = Threads(self._target, self._frames, interpreter)
+        read: dict[int, dict[str, Any]] = {}
         only = self._request.only_threads
-        for tid, state in self._states():
+        for state, tid in threads.states(self._request.faulted_threads):
             if only and tid not in only:
                 continue
             if len(self._threads) >= self._target.limits["threads"]:
@@ -159,81 +169,47 @@ class Document:
             if self._target.budget.is_late:
                 self._target.remarks.cut(f"threads: {len(self._threads):,} until the time was over")
                 break
-            self._section(f"thread {tid}", partial(self._thread, state, names, holder))
-        self._threads.sort(key=lambda thread: (not thread["faulted"], thread["tid"]))
+            self._section(f"thread {tid}", partial(self._read_thread, threads, state, read))
+        for state, thread in read.items():
+            if self._target.budget.is_late:
+                self._target.remarks.cut("what threads wait for: the time was over")
+                break
+            tell = partial(threads.waits.tell, state, thread)
+            self._section(f"what thread {thread['tid']} waits for", tell)
+        self._deadlocks += threads.waits.deadlocks()
 
-    def _states(self) -> list[tuple[int, int]]:
-        """(native id, state) of the threads, the ones to blame first."""
-        found: list[tuple[int, int]] = []
-        try:
-            found.extend((self._stacks.native_id(state), state) for state in self._stacks.states())
-        except FAULTS as fault:
-            self._target.remarks.note(f"threads: the list of them breaks off: {fault}")
-        return sorted(found, key=lambda thread: thread[0] not in self._request.faulted_threads)
+    def _read_thread(self, threads: Threads, state: int, read: dict[int, dict[str, Any]]) -> None:
+        read[state] = threads.read(state, self._request.faulted_threads)
+        self._threads.append(read[state])
 
-    def _thread(self, state: int, names: dict[int, tuple[str, bool | None]], holder: int) -> None:
-        tid = self._stacks.native_id(state)
-        faulted = tid in self._request.faulted_threads
-        name, daemon = names.get(self._stacks.ident(state), (None, None))
-        thread = self._by_state[state] = {
-            "tid": tid,
-            "name": name,
-            "daemon": daemon,
-            "faulted": faulted,
-            "gil": state == holder,
-            "frames": self._stacks.stack(state, trim=state == holder),
-        }
-        self._threads.append(thread)
+    def _blame_the_one_that_runs(self) -> None:
+        """A thread that runs code of two interpreters is faulted where it has the GIL."""
+        running = {thread["tid"] for thread in self._threads if thread["gil"]}
+        for thread in self._threads:
+            if thread["tid"] in running and not thread["gil"]:
+                thread["faulted"] = False
 
-    def _read_waits(self) -> None:
-        waits = self._thread_waits()
-        for state, thread in self._by_state.items():
-            self._section(
-                f"what thread {thread['tid']} waits for", partial(waits.tell, state, thread)
-            )
-        self._deadlocks += waits.deadlocks()
-
-    def _thread_waits(self) -> ThreadWaits:
-        return ThreadWaits(self._target, self._frames, self._stacks, self._thread_names())
-
-    def _read_tasks(self, layout: TaskLayout) -> None:
+    def _read_tasks(self, interpreter: Interpreter, layout: TaskLayout) -> None:
         if self._request.mode == "frozen" and self._request.started is not None:
             self._target.moment = self._request.started
-        tasks = Tasks(self._target, self._frames, self._stacks, layout, self._thread_waits())
-        self._tasks += tasks.read()
+        threads = Threads(self._target, self._frames, interpreter)
+        tasks = Tasks(self._target, self._frames, threads.stacks, layout, threads.waits)
+        known = {task["id"] for task in self._tasks}
+        found = [task for task in tasks.read() if task["id"] not in known]
+        if interpreter.id:
+            found = [{**task, "interpreter": interpreter.id} for task in found]
+        self._tasks += found
         self._deadlocks += tasks.deadlocks()
 
-    def _gil_holder(self) -> int:
-        layout = self._target.layout
-        address = layout.thread.runtime + layout.slide + layout.thread.gil_holder
-        try:
-            return self._target.memory.word(address)
-        except FAULTS as fault:
-            self._target.remarks.note(f"who holds the GIL: {fault}")
-            return 0
-
-    def _thread_names(self) -> dict[int, tuple[str, bool | None]]:
-        """Ident → name and daemon of the threads that ``threading`` knows."""
-        found: dict[int, tuple[str, bool | None]] = {}
-        objects = self._target.objects
-        try:
-            names = self._stacks.module_dict("threading")
-            active = objects.lookup(names, "_active") if names else 0
-            for key, thread in objects.dict_items(active) if active else ():
-                held = dict(objects.attributes(thread))
-                name, daemon = held.get("_name", 0), held.get("_daemonic", 0)
-                if name and objects.type_of(name).flags & STR:
-                    true = objects.static(True)
-                    ident = objects.integer(key) or 0
-                    found[ident] = (objects.text(name, 100)[0], daemon == true)
-        except FAULTS as fault:
-            self._target.remarks.note(f"names of threads: {fault}")
-        return found
+    def _module_dict(self, name: str) -> int:
+        """The dict of a module of the main interpreter, 0 where it is not imported."""
+        main = Stacks(self._target, self._frames, self._interpreters[0].address)
+        return main.module_dict(name)
 
     def _read_version(self) -> None:
         """The version of bcd that the process has loaded, if any."""
         objects = self._target.objects
-        names = self._stacks.module_dict("bcd")
+        names = self._module_dict("bcd")
         version = objects.lookup(names, "__version__") if names else 0
         if version:
             self._loaded = objects.text(version, 100)[0]
@@ -249,7 +225,7 @@ class Document:
         """Read the lines of code that has no file."""
         wanted = self._sources.wanted_of_no_file()
         if wanted:
-            cache = CachedSources(self._target, self._stacks.module_dict("linecache"))
+            cache = CachedSources(self._target, self._module_dict("linecache"))
             for file, lines in cache.lines(wanted):
                 self._sources.keep(file, lines)
 
@@ -349,15 +325,6 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _main_interpreter(target: Target) -> int:
-    """Address of the state of the main interpreter: ``_PyRuntime`` points to it."""
-    layout = target.layout.thread
-    try:
-        return target.memory.word(layout.runtime + target.layout.slide + layout.runtime_interpreter)
-    except MemoryFault as fault:
-        raise CalibrationError(f"the interpreter of the target was not found: {fault}") from None
-
-
 def _without_task_variables(document: dict[str, Any]) -> str:
     for task in document["tasks"]:
         for frame in task["frames"]:
@@ -414,8 +381,8 @@ def _hardly_anything(document: dict[str, Any]) -> str:
     """Whatever was read, what this leaves is less than 16 KiB."""
     document["process"] = {"pid": document["process"]["pid"]}
     document["attributes"], document["classifiers"], document["threads"] = {}, [], []
-    document["notes"].clear()
-    document["truncated"].clear()
+    for sentences in ("notes", "truncated", "deadlocks"):
+        document.get(sentences, []).clear()
     for root in _errors(document)[:1]:
         document["exception"] = {"root": 0, "list": [root]}
         root["cause"], root["context"], root["children"] = None, None, []

@@ -154,6 +154,17 @@ class ThreadLayout:
     gil_holder: int  # from there: pointer to the thread state that has the GIL, or had it last
 
 
+class InterpreterLayout:
+    """``PyInterpreterState`` of interpreters beside the main one."""
+
+    newest: int  # in _PyRuntime: pointer to the newest interpreter
+    next: int  # to the one that was made before
+    id: int
+    gil: int  # pointer to the GIL, -1 where all share one (3.11)
+    gil_holder: int  # in it: the thread state that has it, or had it last
+    gil_held: int  # in it: int32, 1 while somebody has it
+
+
 class TaskLayout:
     """``_asyncio.Task`` and ``_asyncio.Future``."""
 
