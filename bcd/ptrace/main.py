@@ -79,6 +79,9 @@ def _bound_memory() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > _MOST_MEMORY:
         resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
+    # A soft limit that the program has for itself may leave no room for the tracer's own thread.
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _ask(arguments: Sequence[str]) -> tuple[Request, bytes]:
