@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _STALE = 1 << 16
 """Behind the current frame lie the remains of earlier calls, which point back to it."""
 
+_STACK_BYTES = 512 * 1024
+
 _RUNTIME_HEAD = 1 << 16
 """Bytes of ``_PyRuntime`` in which the interpreters are named: the first 1 KiB in 3.11 to 3.13.
 Of the whole, which is 600 KB, a search takes 0.3 to 0.9 ms."""
@@ -53,7 +55,9 @@ class _Second:
         self._ready.acquire()
         self._done.acquire()
         self.state = 0
+        usual = _thread.stack_size(_STACK_BYTES)  # a program's limit on addresses holds here too
         _thread.start_new_thread(self._run, ())
+        _thread.stack_size(usual)
         self._ready.acquire()
 
     def _run(self) -> None:

@@ -46,7 +46,7 @@ def prepare(how, folder):
         bcd.freeze.freeze.__kwdefaults__["limit"] = 1
     if how == "narrow":
         size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (size + (8 << 20), size + (8 << 20)))
+        resource.setrlimit(resource.RLIMIT_AS, (size + (32 << 20), size + (32 << 20)))
     if how == "late":
         program = Path(folder).parent / "late.py"
         real = Path(bcd.__file__).parent / "ptrace" / "__main__.py"
