@@ -59,9 +59,10 @@ def _blocked(frame):
     while frame is not None:
         names.append((frame.f_code.co_name, frame.f_code.co_filename))
         frame = frame.f_back
-    in_barrier = any(f.endswith("threading.py") and n in ("_wait", "_enter") for n, f in names)
+    moves = ("_wait", "_enter", "start")  # a barrier, or until the thread that traces has begun
+    moving = any(f.endswith("threading.py") and n in moves for n, f in names)
     at_gate = any(n in ("wait", "join") for n, _ in names[:2]) or names[0][0] == "waits_for_lock"
-    return at_gate and not in_barrier
+    return at_gate and not moving
 
 
 def fails(value):
