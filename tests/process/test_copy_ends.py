@@ -57,7 +57,7 @@ def request(folder: Path, copy: int, **changes: Any) -> bytes:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, b"was not recognised"),
+        ({}, b" does not run /"),
         ({"output": "/proc/nowhere"}, b"no snapshot can be kept"),
         ({"hints": {"executable": [1, 2]}}, b"under another interpreter"),
         ({"mode": "recorded", "record": {}}, b"the record on standard input is damaged"),
