@@ -332,7 +332,7 @@ def test_no_null_device(kind: str, tmp_path: Path) -> None:
 
 def test_a_thousand_threads(kind: str, tmp_path: Path) -> None:
     """Each gets its answer in time: a snapshot, a time-out or that the slot is taken."""
-    deadline = 1.0
+    deadline = 5.0  # in which one tracer is done also where the machine has other things to do
     (report,) = run_target("crowd.py", tmp_path, kind, deadline)
 
     errors = report["errors"]
