@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.process.programs import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,4 +99,22 @@ class TestTasks:
         assert len(traced.truth["tasks"]) > 40
         agreement.whole(traced.truth, traced.snapshot)
         agreement.complete(traced.snapshot)
+        assert agreement.differences == []
+
+
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a program that failed
+class TestGeneratedPrograms:
+    @settings(
+        max_examples=5,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+    )
+    @given(sources=st.lists(programs(), min_size=12, max_size=16))
+    def test_any_program(self, run_target: Run, agreement: Agreement, sources: list[str]) -> None:
+        """Functions, generators, coroutines, classes and blocks in any nesting are as they are."""
+        for traced in run_target("generated.py", stdin=json.dumps(sources)):
+            agreement.whole(traced.truth, traced.snapshot)
+            agreement.complete(traced.snapshot)
         assert agreement.differences == []
