@@ -55,7 +55,7 @@ class Scalars:
     def text(self, address: int, _info: TypeInfo, _depth: int) -> str:
         """A text without its secrets; its length where it is cut."""
         limit = self._limits["string"]
-        text, length = self._objects.text(address, LOOK_AHEAD)
+        text, length = self._objects.text(address, max(limit, LOOK_AHEAD))
         shown = self._redactor.text(text)
         if length <= limit or (len(shown) <= limit and length == len(text)):
             return repr(shown)
@@ -66,7 +66,7 @@ class Scalars:
     def binary(self, address: int, info: TypeInfo, _depth: int) -> str:
         """Bytes or a bytearray without their secrets; the length where they are cut."""
         limit = self._limits["string"]
-        raw, length = self._objects.raw_bytes(address, LOOK_AHEAD)
+        raw, length = self._objects.raw_bytes(address, max(limit, LOOK_AHEAD))
         shown = self._redactor.text(raw.decode("latin-1")).encode("latin-1", "replace")
         part = shown[:limit]
         text = repr(part if info.flags & BYTES else bytearray(part))  # they quote differently

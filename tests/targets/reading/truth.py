@@ -336,7 +336,7 @@ def often():
 ALL = {
     **dict.fromkeys(("exceptions", "variables", "frames", "items", "tasks", "threads"), 5000),
     **{"tasks_with_variables": 5000, "string": 20000, "value": 10**6, "depth": 8},
-    **{"values": 10**6, "deadline_ms": 30000, "file_bytes": 1 << 28},
+    **{"values": 10**6, "deadline_ms": 30000, "file_bytes": 1 << 26},
 }
 """Limits that leave out nothing."""
 

@@ -241,6 +241,11 @@ class TestLimits:
         value = "x" * 40_000_000
         assert shown(value) == f"'{'x' * 200}…' (40,000,000 characters)"
 
+    @pytest.mark.parametrize("value", ["x" * 10_000, b"x" * 10_000, bytearray(10_000)])
+    def test_long_limits(self, shown: Callable[..., str], value: object) -> None:
+        """A text that the limit lets through is whole, however long the limit is."""
+        assert shown(value, string=10_000, value=100_000) == repr(value)
+
     def test_one_value(self, target: Callable[..., Target]) -> None:
         """The text of one variable is limited, however it comes about."""
         value = [["x" * 50] * 10] * 10
