@@ -11,17 +11,21 @@ if TYPE_CHECKING:
 
     Lines = list[str]
 
+# Letters enough, but none that could make the name of a secret: hypothesis tries words that it
+# finds in the code around, and those would be redacted.
+TEXTS = st.text("aB é€😀'\"\\\n\t\x00\xa0\u2028\ud800", max_size=12)
+BINARIES = st.lists(st.integers(0, 255), max_size=8).map(bytes)
 LITERALS = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=12)
-    | st.binary(max_size=8),
+    | TEXTS
+    | BINARIES,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=3) | st.integers(0, 9), inner, max_size=3)
+        | st.dictionaries(TEXTS | st.integers(0, 9), inner, max_size=3)
     ),
     max_leaves=5,
 )
