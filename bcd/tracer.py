@@ -221,7 +221,10 @@ class TaskTracer(Tracer, Protocol):
     """A tracer that can be told which asyncio task is the cause of a trace."""
 
     def add_caller_task(self, task: int, options: list[str] | None = None) -> list[str] | None:
-        """Mark a task, by its ``id()``, as the one that called ``trace``."""
+        """Mark a task, by its ``id()``, as the one that called ``trace``.
+
+        The engine calls it after ``add_faulted_thread``, where the thread in trouble runs one.
+        """
 
 
 class PutTracer(Tracer, Protocol):

@@ -195,10 +195,12 @@ class Document:
         threads = Threads(self._target, self._frames, interpreter)
         tasks = Tasks(self._target, self._frames, threads.stacks, layout, threads.waits)
         known = {task["id"] for task in self._tasks}
-        found = [task for task in tasks.read() if task["id"] not in known]
+        read = tasks.read(self._request.caller_tasks)
+        found = [task for task in read if task["id"] not in known]
         if interpreter.id:
             found = [{**task, "interpreter": interpreter.id} for task in found]
         self._tasks += found
+        self._tasks.sort(key=lambda task: "faulted" not in task)
         self._deadlocks += tasks.deadlocks()
 
     def _module_dict(self, name: str) -> int:
@@ -328,8 +330,9 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
 def _without_task_variables(document: dict[str, Any]) -> str:
     for task in document["tasks"]:
         for frame in task["frames"]:
-            frame["locals"] = []
-    return "variables of tasks: the document was too large"
+            if not task.get("faulted"):
+                frame["locals"] = []
+    return "variables of tasks that are not faulted: the document was too large"
 
 
 def _without_thread_variables(document: dict[str, Any]) -> str:
@@ -341,18 +344,19 @@ def _without_thread_variables(document: dict[str, Any]) -> str:
 
 
 def _without_tasks(document: dict[str, Any]) -> str:
-    count = len(document["tasks"])
-    document["tasks"] = []
+    kept = [task for task in document["tasks"] if task.get("faulted")]
+    count = len(document["tasks"]) - len(kept)
+    document["tasks"] = kept
     return f"{count:,} tasks: the document was too large"
 
 
 def _bare(document: dict[str, Any]) -> str:
-    for thread in document["threads"]:
-        thread["frames"] = thread["frames"][-_LAST:]
-        for frame in thread["frames"]:
+    for holder in (*document["threads"], *document["tasks"]):
+        holder["frames"] = holder["frames"][-_LAST:]
+        for frame in holder["frames"]:
             frame["locals"] = []
     document["sources"] = {}
-    return "sources, variables and outer frames of threads: the document was too large"
+    return "sources, variables and outer frames of threads and tasks: the document was too large"
 
 
 def _innermost(document: dict[str, Any]) -> str:

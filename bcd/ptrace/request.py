@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 VERSION = 1
 _LONGEST_LINE = 1 << 20
 USAGE = (
-    "usage: --faulted PID [--thread TID]... [--fault-thread TID]... [--kv KEY:VALUE]..."
-    " [--classifier NAME]... [--no-pause] [--limit NAME:NUMBER]... [--redact NAME]..."
-    " [--reveal NAME]... --output FOLDER"
+    "usage: --faulted PID [--thread TID]... [--fault-thread TID]... [--caller-task ADDRESS]..."
+    " [--kv KEY:VALUE]... [--classifier NAME]... [--no-pause] [--limit NAME:NUMBER]..."
+    " [--redact NAME]... [--reveal NAME]... --output FOLDER"
 )
 
 
@@ -35,6 +35,7 @@ class Request:
         classifiers: In the order given.
         only_threads: Native ids of the threads to keep; empty for all.
         faulted_threads: Native ids of the threads that are to blame.
+        caller_tasks: Addresses of the asyncio tasks that are to blame.
         output: The folder for the snapshot.
         mode: ``frozen``, ``gil-held``, ``attached``, ``unpaused`` or ``recorded``.
         memory: Descriptor of the memory to read, None to open it.
@@ -57,6 +58,7 @@ class Request:
         self.classifiers: list[str] = []
         self.only_threads: set[int] = set()
         self.faulted_threads: set[int] = set()
+        self.caller_tasks: set[int] = set()
         self.output = ""
         self.mode = "attached"
         self.memory: int | None = None
@@ -125,6 +127,13 @@ def _fault_thread(request: Request, text: str) -> None:
     request.faulted_threads.add(_number(text))
 
 
+def _caller_task(request: Request, text: str) -> None:
+    try:
+        request.caller_tasks.add(int(text, 16))
+    except ValueError:
+        raise RequestError(f"{text!r} is no address of a task; {USAGE}") from None
+
+
 def _kv(request: Request, text: str) -> None:
     key, _, value = text.partition(":")
     request.attributes[key] = value
@@ -158,6 +167,7 @@ _OPTIONS = {
     "--faulted": _faulted,
     "--thread": _thread,
     "--fault-thread": _fault_thread,
+    "--caller-task": _caller_task,
     "--kv": _kv,
     "--classifier": _classifier,
     "--output": _output,

@@ -67,14 +67,19 @@ class Tasks:
             target.objects.static(types.GeneratorType),
         )
 
-    def read(self) -> list[dict[str, object]]:
-        """All tasks that are not done, as in a snapshot, in the order of asyncio's register."""
+    def read(self, to_blame: set[int]) -> list[dict[str, object]]:
+        """All tasks that are not done, as in a snapshot, in the order of asyncio's register.
+
+        Args:
+            to_blame: Addresses of the tasks that are marked as faulted and come first, so that
+                no limit leaves them out.
+        """
         names = self._stacks.module_dict("asyncio.tasks")
         if not names:
             return []
         running = self._running(names)
         limit = self._target.limits["tasks"]
-        addresses = self._pending(names, limit + 1)
+        addresses = self._pending(names, to_blame, limit + 1)
         if len(addresses) > limit:
             self._target.remarks.cut(f"more than {limit:,} tasks, {limit:,} kept")
         entries: list[dict[str, object]] = []
@@ -84,7 +89,8 @@ class Tasks:
                 break
             variables = len(entries) < self._target.limits["tasks_with_variables"]
             try:
-                entries.append(self._task(address, running, variables=variables))
+                entry = self._task(address, running, variables=variables)
+                entries.append({**entry, "faulted": True} if address in to_blame else entry)
             except (DeadlineReached, *FAULTS) as fault:
                 self._target.remarks.note(f"task at {address:#x}: {fault}")
         if len(entries) > self._target.limits["tasks_with_variables"]:
@@ -113,14 +119,20 @@ class Tasks:
 
     # Finding the tasks
 
-    def _pending(self, names: int, most: int) -> list[int]:
-        """The tasks that are not done, each once."""
+    def _pending(self, names: int, first: set[int], most: int) -> list[int]:
+        """The tasks that are not done, each once; those of ``first`` before all others.
+
+        The register is searched for these whatever its size, for an address proves nothing.
+        """
         found: dict[int, None] = {}
+        sought = set(first)
         for task in self._registered(names):
-            found[task] = None
-            if len(found) >= most:
+            if task in sought or len(found) < most:
+                found[task] = None
+                sought.discard(task)
+            if not sought and len(found) >= most:
                 break
-        return list(found)
+        return sorted(found, key=lambda task: task not in first)
 
     def _registered(self, names: int) -> Iterator[int]:
         for register in _REGISTERS:

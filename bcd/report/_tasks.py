@@ -23,9 +23,18 @@ _DEEPEST = 30
 _STATES = {"running": "running", "ready": "ready to run", "waiting": "waiting"}
 
 
-def task_lines(tasks: Sequence[Task], frames: FrameWriter, detail: Detail) -> Iterator[Text]:
-    """Show the tasks; equal ones that wait for no other task are one group."""
-    tree = _Tree(tasks, frames, detail)
+def task_lines(
+    tasks: Sequence[Task], frames: FrameWriter, detail: Detail, blame: str = "this task failed"
+) -> Iterator[Text]:
+    """Show the tasks; equal ones that wait for no other task are one group.
+
+    Args:
+        tasks: The tasks.
+        frames: Writes their frames.
+        detail: How much of them.
+        blame: What to say of the faulted task, which comes first with those that wait for it.
+    """
+    tree = _Tree(tasks, frames, detail, blame)
     yield from tree.lines(tree.roots(), depth=0)
     if tree.left:
         yield line(f"… and {tree.left} more tasks; --tasks shows all", style="dim")
@@ -34,15 +43,19 @@ def task_lines(tasks: Sequence[Task], frames: FrameWriter, detail: Detail) -> It
 class _Tree:
     """The tasks by who waits for them; in a circle of waiting each is shown once."""
 
-    def __init__(self, tasks: Sequence[Task], frames: FrameWriter, detail: Detail) -> None:
-        self._tasks = tasks
+    def __init__(
+        self, tasks: Sequence[Task], frames: FrameWriter, detail: Detail, blame: str
+    ) -> None:
+        self._tasks = sorted(tasks, key=lambda each: not each.faulted)
         self._frames = frames
         self._detail = detail
+        self._blame = blame
         self._by_id = {task.id: task for task in tasks}
+        self._faulted = {task.id for task in tasks if task.faulted}
         self._seen: set[str] = set()
         self._room = _FOLDED_GROUPS if detail is Detail.FOLDED else len(tasks)
         self._below: dict[str, list[Task]] = {}
-        for task in tasks:
+        for task in self._tasks:
             for waiter in task.awaited_by:
                 self._below.setdefault(waiter, []).append(task)
 
@@ -60,7 +73,7 @@ class _Tree:
             if task.id not in reached:
                 roots.append(task)
                 self._reach([task], reached)
-        return sorted(roots, key=lambda each: each.state != "running")
+        return sorted(roots, key=lambda each: (not self._leads_to_faulted(each), not _runs(each)))
 
     def lines(self, tasks: Sequence[Task], depth: int) -> Iterator[Text]:
         for group in self._grouped(tasks):
@@ -87,7 +100,7 @@ class _Tree:
 
     def _group(self, group: Sequence[Task], depth: int) -> Iterator[Text]:
         first = group[0]
-        yield _title(group, _branch(depth))
+        yield _title(group, _branch(depth), self._blame)
         below = "  " * depth
         for row in self._stack(first.frames, 2 * depth):
             yield line(below).append_text(row)
@@ -100,6 +113,12 @@ class _Tree:
     def _waiters(self, task: Task) -> list[str]:
         return [each for each in task.awaited_by if each in self._by_id and each != task.id]
 
+    def _leads_to_faulted(self, task: Task) -> bool:
+        reached: set[str] = set()
+        if self._faulted:
+            self._reach([task], reached)
+        return not self._faulted.isdisjoint(reached)
+
     def _reach(self, tasks: Sequence[Task], reached: set[str]) -> None:
         to_do = list(tasks)
         while to_do:
@@ -111,7 +130,7 @@ class _Tree:
     def _grouped(self, tasks: Sequence[Task]) -> list[list[Task]]:
         groups: dict[object, list[Task]] = {}
         for task in tasks:
-            alone = task.id in self._below or task.id in self._seen
+            alone = task.faulted or task.id in self._below or task.id in self._seen
             stack = tuple(map(same_place, task.frames))
             key = (
                 task.id
@@ -126,13 +145,19 @@ def _branch(depth: int) -> str:
     return "  " * (depth - 1) + "└ " if depth else ""
 
 
-def _title(group: Sequence[Task], branch: str) -> Text:
+def _runs(task: Task) -> bool:
+    return task.state == "running"
+
+
+def _title(group: Sequence[Task], branch: str, blame: str) -> Text:
     first = group[0]
     parts: list[Part] = [(branch, "dim"), (names_of([each.name for each in group]), "bold")]
     state = _STATES.get(first.state, first.state)
-    parts.append((f" · {state}", "green" if first.state == "running" else "dim"))
+    parts.append((f" · {state}", "green" if _runs(first) else "dim"))
     if first.waiting_for is not None:
         parts.extend([(" for ", "dim"), first.waiting_for])
     if first.interpreter:
         parts.append((f" · interpreter {first.interpreter}", "dim"))
+    if first.faulted:
+        parts.append((f" · {blame}", "bold red"))
     return line(*parts)

@@ -51,7 +51,8 @@ def report(snapshot: Snapshot, view: View) -> Iterator[Text]:
         rows = thread_lines(snapshot.threads, frames, view.threads)
         yield from section(f"Threads ({len(snapshot.threads)})", rows)
     if view.tasks is not Detail.NONE:
-        rows = task_lines(snapshot.tasks, frames, view.tasks)
+        blame = "this task called trace" if snapshot.exception is None else "this task failed"
+        rows = task_lines(snapshot.tasks, frames, view.tasks, blame)
         yield from section(f"Tasks ({len(snapshot.tasks)})", rows)
     yield from section("Cut short", sentences(snapshot.truncated))
     yield from section("Notes", sentences(snapshot.notes))

@@ -156,6 +156,7 @@ class Task:
         held_by: Id of the task that holds the lock it waits for, or that it awaits; None where
             there is none, or it is not known.
         interpreter: Id of its interpreter, 0 for the main one.
+        faulted: Whether the trace was called in this task.
     """
 
     id: str
@@ -166,6 +167,7 @@ class Task:
     frames: tuple[Frame, ...] = field(default_factory=tuple)
     held_by: str | None = None
     interpreter: int = 0
+    faulted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +294,7 @@ class Snapshot:
         classifiers: Likewise, in their order.
         exception: None for a snapshot without an error.
         threads: The faulted one first, where there is one.
-        tasks: In no order.
+        tasks: The faulted one first, where there is one; the others in no order.
         deadlocks: Threads, or tasks, that wait for each other in a circle, without a time-out;
             one sentence for each circle.
         sources: File → its lines around the frames.

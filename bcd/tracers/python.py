@@ -84,6 +84,10 @@ class PythonTracer(TracerBase):
         """Absolute path of the folder that the snapshots go to."""
         return self._folder
 
+    def add_caller_task(self, task: int, options: list[str] | None = None) -> list[str] | None:
+        """Mark an asyncio task, by its ``id()``, as the one that is to blame."""
+        return self.add_options("--caller-task", hex(task), options=options)
+
     def finalize(self, options: list[str]) -> Command:
         """Make the command that attaches to this process, for lack of a frozen copy."""
         by_hand = ["--faulted", str(os.getpid()), "--output", self._folder, *options]

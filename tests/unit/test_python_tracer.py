@@ -150,6 +150,12 @@ class TestDefaults:
             faulted=True, err_classification=True, timeout=30.0
         )
 
+    def test_names_the_task_by_its_address(self) -> None:
+        """In hexadecimal, as the snapshot does; it is a ``TaskTracer``."""
+        tracer = PythonTracer()
+        assert tracer.add_caller_task(0x7F00AA, ["base"]) == ["base", "--caller-task", "0x7f00aa"]
+        assert tracer.options() == []
+
     def test_edits_persist(self, tracer: MemoryTracer) -> None:
         """There is one object of defaults, shared by all callers."""
         tracer.default_trace_options().caller_only = True

@@ -554,6 +554,27 @@ def test_tasks_form_a_tree() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("errors", "said"), [(["boom"], "this task failed"), ([], "this task called trace")]
+)
+def test_the_faulted_task_comes_first(errors: list[str], said: str) -> None:
+    """With those that wait for it, and never in a group with others."""
+    tasks = (
+        task(4, frame("other", 4), state="running"),
+        task(1, frame("root", 1)),
+        task(2, frame("leaf", 2), by=(1,)),
+        task(3, frame("leaf", 2), by=(1,), faulted=True),
+    )
+    made = snapshot(*[record("ValueError", message) for message in errors], tasks=tasks)
+    rows = plain(made).split("Tasks (4)\n")[1].splitlines()
+    assert rows[::2] == [
+        "Task-1 · waiting",
+        f"└ Task-3 · waiting · {said}",
+        "└ Task-2 · waiting",
+        "Task-4 · running",
+    ]
+
+
 def test_tasks_that_wait_in_a_circle_are_shown_once() -> None:
     """A deadlock of tasks is shown, and so is a task that waits for itself."""
     tasks = (task(1, by=(2,)), task(2, by=(1,)), task(3, by=(3,)))

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from bcd.errors import CalibrationError, DeadlineReached, MemoryFault
-from bcd.ptrace.document import Document
+from bcd.ptrace.document import _SHRINKING, Document
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.redact import Redactor
 from bcd.ptrace.request import Request
@@ -252,6 +252,20 @@ class TestLimits:
         assert made["truncated"] == [
             "all but the beginning of the exception: the document was too large"
         ]
+
+    def test_the_faulted_task_stays_longest(self) -> None:
+        """With its variables as long as those of the faulted thread, and then without."""
+        frames = [{"locals": ["some"]}]
+        made: dict[str, Any] = {
+            "tasks": [{"frames": frames, "faulted": True}, {"frames": [{"locals": ["some"]}]}],
+            "threads": [],
+        }
+        assert "not faulted" in _SHRINKING[0](made)
+        assert [task["frames"][0]["locals"] for task in made["tasks"]] == [["some"], []]
+        assert "1 tasks" in _SHRINKING[2](made)
+        assert [task["faulted"] for task in made["tasks"]] == [True]
+        _SHRINKING[3](made)
+        assert made["tasks"][0]["frames"] == [{"locals": []}]
 
 
 class TestSecrets:

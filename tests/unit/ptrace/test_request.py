@@ -145,6 +145,16 @@ class TestLine:
         with pytest.raises(RequestError):
             from_line(data)
 
+    def test_the_task_to_blame(self) -> None:
+        """By its address, in hexadecimal."""
+        arguments = ["--caller-task", "0x7f00aa", "--caller-task", "7f00bb"]
+        assert from_line(line(arguments=arguments)).caller_tasks == {0x7F00AA, 0x7F00BB}
+
+    def test_a_task_that_is_none(self) -> None:
+        """Is told."""
+        with pytest.raises(RequestError, match="'Task-1' is no address of a task; usage"):
+            from_line(line(arguments=["--caller-task", "Task-1"]))
+
 
 class TestArguments:
     def test_options_for_the_reading(self) -> None:
