@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 
 from bcd import _linux
 from bcd.errors import FreezeError
@@ -44,6 +45,7 @@ class FrozenMemory:
     _ending: Iterable[object] = ()
 
     def __init__(self) -> None:
+        _alive.add(weakref.ref(self, _alive.discard))
         self.notes: Sequence[str] = ()
         self._frozen = False
         self._opened: list[int] = []
@@ -81,8 +83,16 @@ class FrozenMemory:
     def release(self) -> None:
         """Close the descriptor, kill the copy and wait for its end. Idempotent, any thread."""
         self.close()
-        if os.getpid() == self._owner:
+        if self.is_own():
             self._end_copy()
+
+    def is_own(self) -> bool:
+        """Whether it belongs to this process, and not to the one that this was forked from."""
+        return self._owner == os.getpid()
+
+    def leave(self) -> None:
+        """Leave the copy to whoever reads it; it ends by itself all the same."""
+        self._ending = ()
 
     def __del__(self) -> None:
         """Catch what an interrupt on the way into ``release`` left behind."""
@@ -102,6 +112,20 @@ class FrozenMemory:
     def _end_copy(self) -> None:
         ending, self._ending = self._ending, ()  # as in close()
         list(ending)
+
+
+_alive: set[weakref.ref[FrozenMemory]] = set()
+
+
+def _close_in_child() -> None:
+    """Keep no descriptor of the parent's (rule 24); the thread that would close it is not here."""
+    for reference in list(_alive):
+        memory = reference()
+        if memory is not None and not memory.is_own():
+            memory.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def freeze(*, seconds: float, limit: int = DEFAULT_LIMIT) -> FrozenMemory:

@@ -69,9 +69,16 @@ class Gate:
         """Forget whoever has the slot or waits for it, as a forked child has to (rule 24)."""
         self.queue: deque[_Place] = deque()
         self.opens_at = -math.inf
+        self._owner = os.getpid()
+
+    def renew(self) -> None:
+        """Reset in a forked child whose own at-fork handler traces before that of the gate."""
+        if self._owner != os.getpid():
+            self.reset()
 
     def is_open(self) -> bool:
         """Whether nobody has the slot or waits for it, and the rate limit is over."""
+        self.renew()
         return not self.queue and self.clock() >= self.opens_at
 
     def try_acquire(self) -> Slot | None:
@@ -106,7 +113,7 @@ class Gate:
 def _reset_in_child(reference: weakref.ref[Gate]) -> None:
     gate = reference()
     if gate is not None:
-        gate.reset()
+        gate.renew()
 
 
 class Slot:
@@ -121,6 +128,7 @@ class Slot:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        gate.renew()
         self._place = _Place()
 
     def held(self) -> bool:

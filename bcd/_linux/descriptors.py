@@ -7,8 +7,9 @@ import math
 import os
 import struct
 import time
+from functools import partial
 
-from bcd._linux.libc import LIBC, check, ctypes, failure
+from bcd._linux.libc import LIBC, check, ctypes, failure, in_one_call
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
@@ -21,18 +22,25 @@ _F_GETFL, _F_SETFL = 3, 4
 _POLLIN = 1
 
 
-def pipe() -> tuple[int, int]:
+def pipe(numbers: set[int] | None = None) -> tuple[int, int]:
     """Make a pipe that programs started later do not inherit.
+
+    Args:
+        numbers: The ends are added to it by the call that makes them, so that a process which
+            another thread forks knows of them.
 
     Returns:
         The end to read from and the end to write to.
     """
     ends = (ctypes.c_int * 2)(-1, -1)
+    known = set() if numbers is None else numbers
     closing = map(LIBC.close, ends)  # takes from the array when it runs, not now
+    making = partial(LIBC.pipe2, ends, os.O_CLOEXEC)
     try:
-        check(LIBC.pipe2(ends, os.O_CLOEXEC))
+        check(in_one_call([making, partial(known.update, ends)])[0])
     except BaseException:
         list(closing)
+        known.difference_update(ends)
         raise
     return ends[0], ends[1]
 

@@ -140,7 +140,7 @@ def check(result: int, path: str | bytes | None = None) -> int:
     return result
 
 
-def in_one_call(steps: Iterable[Callable[[], object]]) -> list[object]:
+def in_one_call(steps: Iterable[Callable[[], object]]) -> list[Any]:
     """Run functions of C one after the other, without a signal handler of Python in between.
 
     Args:

@@ -20,15 +20,26 @@ class Suppressed:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything; a forked child starts so, its parent reports what it counted."""
+        """Forget everything."""
+        self._owner = os.getpid()
         # Reentrant: a collected object may fail in this very thread while the lock is held.
         self._lock = _thread.RLock()
         self._counts: dict[str, int] = {}
         self._others = 0
 
+    def _locked(self) -> _thread.RLock:
+        """The lock of this process: a forked child starts anew, its parent tells its counts.
+
+        Not by an at-fork handler, before which one of the program's own could find the lock as
+        another thread of the parent left it.
+        """
+        if self._owner != os.getpid():
+            self.clear()
+        return self._lock
+
     def add(self, kind: str, count: int = 1) -> None:
         """Count errors of a kind."""
-        with self._lock:
+        with self._locked():
             if kind in self._counts or len(self._counts) < self._kinds:
                 self._counts[kind] = self._counts.get(kind, 0) + count
             else:
@@ -36,22 +47,19 @@ class Suppressed:
 
     def take(self, kind: str) -> int:
         """The count of a kind, which starts at 0 again."""
-        with self._lock:
+        with self._locked():
             return self._counts.pop(kind, 0)
 
     def take_others(self) -> int:
         """The count of all kinds that found no place of their own, which starts at 0 again."""
-        with self._lock:
+        with self._locked():
             others, self._others = self._others, 0
             return others
 
     def add_others(self, count: int) -> None:
         """Count errors whose kind is not known any more."""
-        with self._lock:
+        with self._locked():
             self._others += count
 
 
 suppressed = Suppressed()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=suppressed.clear)

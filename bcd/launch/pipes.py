@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bcd import _linux
-from bcd._linux.libc import LIBC
+from bcd._linux.libc import LIBC, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,19 +29,26 @@ class Descriptors:
         self._numbers: set[int] = set()
 
     def open(self, function: Callable[..., int], *arguments: object) -> int:
-        """Call a function of C that opens a descriptor, and own what it opens."""
+        """Call a function of C that opens a descriptor and keeps the GIL; own what it opens."""
         opened: list[int] = []
-        try:
-            opened.extend(map(function, *([value] for value in arguments)))
-        finally:
-            self._numbers.update(opened)
+        opening = map(function, *([value] for value in arguments))
+        _linux.in_one_call([partial(opened.extend, opening), partial(self._numbers.update, opened)])
         return opened[0]
+
+    def open_null(self) -> int:
+        """Open the null device for reading, with the GIL kept, and own it.
+
+        What gives the GIL up could return into a process that another thread has forked.
+        """
+        path = os.fsencode(os.devnull)
+        number = self.open(LIBC.open, path, os.O_RDONLY | os.O_CLOEXEC)
+        if number < 0:
+            self._numbers.discard(number)
+        return check(number, path)
 
     def pipe(self) -> tuple[int, int]:
         """Make a pipe, with the GIL kept, and own its ends: to read from, to write to."""
-        ends = _linux.pipe()
-        self._numbers.update(ends)
-        return ends
+        return _linux.pipe(self._numbers)
 
     def close(self, *numbers: int) -> None:
         """Close descriptors, with the GIL kept; those closed before are not touched again."""

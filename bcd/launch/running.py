@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import posix
 import select
 import signal
 import time
@@ -59,6 +58,10 @@ class Running:
         self._release: tuple[int, int] | None = None
         _alive.add(weakref.ref(self, _alive.discard))
 
+    def is_own(self) -> bool:
+        """Whether it belongs to this process, and not to the one that this was forked from."""
+        return self._owner == os.getpid()
+
     @property
     def stdout(self) -> bytes:
         """The first 64 KiB of the output, where the command left it to us."""
@@ -93,8 +96,7 @@ class Running:
 
     def _input(self, source: int | bytes | IO[bytes] | None, *, more_input: bool) -> int:
         if source is None:
-            # That of "os" may be eventlet's, which makes a hub in each thread that calls it.
-            return self._descriptors.open(posix.open, os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            return self._descriptors.open_null()
         number = None if isinstance(source, bytes) else number_of(source)
         if number is not None or isinstance(source, int):
             return number or 0
@@ -236,7 +238,7 @@ class Running:
         """Leave nothing behind, neither process nor descriptor. Idempotent."""
         if self.adopted:  # somebody waits for it
             return
-        if self.pid is None or self.over or self._owner != os.getpid():
+        if self.pid is None or self.over or not self.is_own():
             self.close()
             return
         try:
@@ -262,11 +264,11 @@ _unreaped: list[Running] = []
 
 
 def _close_in_child() -> None:
-    """Let go of what belongs to the parent (rule 24)."""
-    _unreaped.clear()
+    """Let go of what belongs to the parent (rule 24); an earlier handler may have traced."""
+    _unreaped[:] = [running for running in _unreaped if running.is_own()]
     for reference in list(_alive):
         running = reference()
-        if running is not None:
+        if running is not None and not running.is_own():
             running.close()
 
 

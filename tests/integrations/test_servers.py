@@ -141,3 +141,21 @@ def _leave(server: Any) -> None:
         assert connection.getresponse().read(4) == b"drip"
     assert server.request("GET", "/was-dropped")[2] == b"dropped"
     assert server.stop() == []
+
+
+def test_traces_before_and_after_the_fork_of_workers(serve: Any) -> None:
+    """Master and workers each trace in their own name, each error once (rules 1 and 24; trap 1)."""
+    gunicorn = [*GUNICORN, "--workers", "3", "--preload", "preload_program:app"]
+    server = serve(gunicorn)
+    server.snapshots(2)
+    for served in range(4):
+        assert server.request("GET", "/")[0] == 500
+        server.snapshots(3 + served)
+    snapshots = server.stop()
+
+    told = [each["exception"]["list"][0]["message"].split(" by ") for each in snapshots]
+    assert [each["process"]["pid"] for each in snapshots] == [int(pid) for _, pid in told]
+    assert sorted(what for what, _ in told) == ["forked", "loaded", *["served"] * 4]
+    masters = {pid for what, pid in told if what != "served"}
+    assert masters == {str(server.process.pid)}
+    assert masters.isdisjoint(pid for what, pid in told if what == "served")

@@ -420,7 +420,7 @@ def test_an_empty_argv_is_a_start_error() -> None:
 def test_a_platform_without_libc_is_a_start_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be started the message says why."""
 
-    def missing() -> tuple[int, int]:
+    def missing(*_: object) -> tuple[int, int]:
         raise AttributeError("'NoneType' object has no attribute 'pipe2'")
 
     monkeypatch.setattr(_linux, "pipe", missing)
