@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bcd.config import GlobalConfig as GlobalConfig
     from bcd.config import update_config as update_config
     from bcd.engine import TraceResult as TraceResult
+    from bcd.engine import atrace as atrace
     from bcd.engine import flush as flush
     from bcd.engine import trace as trace
     from bcd.errors import BcdError as BcdError
@@ -49,6 +50,7 @@ _HOME = {
     "GlobalConfig": "bcd.config",
     "update_config": "bcd.config",
     "TraceResult": "bcd.engine",
+    "atrace": "bcd.engine",
     "flush": "bcd.engine",
     "trace": "bcd.engine",
     "BcdError": "bcd.errors",

@@ -35,6 +35,7 @@ __all__ = [
     "allocate_lock",
     "current",
     "get_ident",
+    "identity",
     "in_turns",
     "limitation",
     "poll",
@@ -74,6 +75,11 @@ def current() -> int | None:
         return None
     caller = sys.modules["greenlet"].getcurrent()
     return None if caller is hub else id(caller)
+
+
+def identity() -> tuple[int, int | None]:
+    """Tell who calls: the thread and, where it can leave the thread to others, its greenlet."""
+    return get_ident(), current()
 
 
 def in_turns(wait: Callable[[float], bool], deadline: float) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import sys
+from _thread import get_native_id
 from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-from bcd.engine import trace
+from bcd.engine import current_task, in_thread, on_event_loop, trace
 from bcd.errors import Busy, ConfigError, KillError
 from bcd.tracer import LogPriority
 
@@ -81,12 +81,12 @@ class recover:  # noqa: N801 - reads as the verb that it is in Go
         """Trace what leaves the block, without blocking the event loop."""
         if error is None or not _is_traced(error):
             return False
-        if self._reads_memory() or not _on_event_loop():
+        if self._reads_memory() or not on_event_loop():
             self._trace(error)
         else:
-            import asyncio  # it is loaded already, as its loop runs here
-
-            await asyncio.shield(asyncio.to_thread(self._trace, error))
+            cancellation = await self._trace_in_thread(error)
+            if cancellation is not None and self._ends_here(error):
+                raise cancellation  # there is no other error to go on
         return self._ends_here(error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -127,17 +127,30 @@ class recover:  # noqa: N801 - reads as the verb that it is in Go
         return hasattr(self._tracer, "finalize_memory")
 
     def _trace(self, error: BaseException) -> None:
-        at_once = self._reads_memory() and _on_event_loop()
+        at_once = self._reads_memory() and on_event_loop()
         with suppress(KillError):  # logged by the engine (rule 26)
             result = trace(self._tracer, error, self._options, wait=not at_once, detach=at_once)
             if isinstance(result.error, Busy):
-                with suppress(Exception):  # a log that fails must not replace the error
-                    self._tracer.logf(LogPriority.WARNING, "not traced: %s", result.error)
+                self._warn(result.error)
 
+    async def _trace_in_thread(self, error: BaseException) -> BaseException | None:
+        """Let a thread trace for this one; returns the cancellation that ended the wait."""
+        thread, task = get_native_id(), current_task()
 
-def _on_event_loop() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - public in all but name: asyncio.events documents it
+        def work() -> None:
+            address = None if task is None else id(task)
+            with suppress(KillError):  # logged by the engine (rule 26)
+                trace(self._tracer, error, self._options, thread=thread, task=address)
+
+        try:
+            return await in_thread(work)
+        except RuntimeError as refusal:  # no thread can be started
+            self._warn(refusal)
+            return None
+
+    def _warn(self, why: Exception) -> None:
+        with suppress(Exception):  # a log that fails must not replace the error
+            self._tracer.logf(LogPriority.WARNING, "not traced: %s", why)
 
 
 def _is_traced(error: BaseException) -> bool:

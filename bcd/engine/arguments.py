@@ -36,7 +36,11 @@ def timeout_of(tracer: Tracer, options: TraceOptions) -> float:
 
 
 def with_extras(
-    tracer: Tracer, error: BaseException | None, options: TraceOptions, thread: int
+    tracer: Tracer,
+    error: BaseException | None,
+    options: TraceOptions,
+    thread: int,
+    task: int | None = None,
 ) -> list[str]:
     """Extend the base options by what this trace adds, in the order of rule 7.
 
@@ -47,6 +51,7 @@ def with_extras(
         error: What went wrong, if anything.
         options: What the trace is to do.
         thread: Native id of the thread in trouble (rule 8).
+        task: ``id()`` of the asyncio task in trouble, for a tracer that can be told.
 
     Returns:
         The options.
@@ -59,6 +64,9 @@ def with_extras(
         extended = _list(tracer.add_thread_filter(thread, extended))
     if options.faulted:
         extended = _list(tracer.add_faulted_thread(thread, extended))
+        add_caller_task = getattr(tracer, "add_caller_task", None)
+        if task is not None and add_caller_task is not None:
+            extended = _list(add_caller_task(task, extended))
     if error is not None:
         extended = _list(tracer.add_kv("error", error_text(error), extended))
         if options.err_classification:

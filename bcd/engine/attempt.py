@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from bcd import _greenlets
 from bcd.config import current_config
 from bcd.engine.arguments import timeout_of, with_attributes, with_extras
+from bcd.engine.background import may_start, note
+from bcd.engine.loops import current_task
 from bcd.engine.putting import put_printed
 from bcd.engine.result import TraceResult
 from bcd.engine.wording import error_text, type_name
@@ -61,14 +63,16 @@ class Dropped(Exception):  # noqa: N818 - it is no error
 class Attempt:
     """One attempt to trace this process.
 
-    Whoever makes one has to ``finish`` it; one that is dropped finishes itself. In a forked
-    child it only closes descriptors: slot, tracer and copy belong to the parent.
+    Whoever makes one has to ``end`` it; one that is dropped finishes itself. In a forked child
+    it only closes descriptors: slot, tracer and copy belong to the parent.
 
     Attributes:
         started: ``time.monotonic()`` when ``trace`` was called, in seconds.
         held: Seconds from then until the program could go on.
-        adopted: Whether a thread of its own will conclude.
-        done: A lock that is released when that thread is done.
+        adopted: Whether a thread of its own will end it, or nobody.
+        caller: The thread and greenlet that waits for it, None for a thread of its own.
+        owner: Id of the process that it belongs to.
+        done: A lock that is released when it has ended.
     """
 
     # Already there for ``finish`` when an interrupt ends the constructor.
@@ -81,6 +85,8 @@ class Attempt:
         self.started = started
         self.held = 0.0
         self.adopted = False
+        self.caller: object = _greenlets.identity()
+        self.owner = os.getpid()
         self.done = _greenlets.allocate_lock()
         self.done.acquire()
         self._tracer = tracer
@@ -90,6 +96,11 @@ class Attempt:
         self._timeout = math.inf
         self._name = ""
         self._refusal = ""  # why no memory could be had
+        note(self)
+
+    def has_started(self) -> bool:
+        """Whether its tracer was started, or is being started."""
+        return self._running is not None or (self._slot is not None and self._slot.held())
 
     def begin(
         self,
@@ -98,6 +109,7 @@ class Attempt:
         *,
         wait: bool,
         thread: int | None = None,
+        task: int | None = None,
     ) -> None:
         """Win the slot and start the tracer; the program can go on then.
 
@@ -106,6 +118,7 @@ class Attempt:
             attributes: As for ``trace``.
             wait: Whether to wait for the slot.
             thread: As for ``trace``.
+            task: As for ``trace``.
 
         Raises:
             TraceError: There will be no snapshot.
@@ -115,8 +128,11 @@ class Attempt:
             given = self._tracer.default_trace_options() if options is None else options
             self._timeout = timeout_of(self._tracer, given)
             self._ends_at = self.started + self._timeout
-            faulted = _thread.get_native_id() if thread is None else thread
-            arguments = with_extras(self._tracer, self._error, given, faulted)
+            own = _thread.get_native_id()
+            faulted = own if thread is None else thread
+            if task is None and faulted == own:
+                task = _id_of(current_task())
+            arguments = with_extras(self._tracer, self._error, given, faulted, task)
         slot = self._win_slot(wait=wait)
         with _Guard(self._tracer):
             added = attributes() if callable(attributes) else attributes
@@ -139,6 +155,9 @@ class Attempt:
                 f"tracer lock acquisition timed out: no turn within {self._timeout:g} s; "
                 "allow more time, or lower the rate limit"
             )
+        if not may_start():
+            slot.give_back()
+            raise Busy("the process ends, so no tracer is started any more")
         return slot
 
     def _start(self, arguments: list[str]) -> None:
@@ -195,6 +214,7 @@ class Attempt:
 
     def hand_over(self) -> None:
         """Note that another thread will conclude."""
+        self.caller = None
         if self._slot is not None:
             self._slot.hand_over()
 
@@ -229,6 +249,23 @@ class Attempt:
                 raise failure
             failure = self._too_long()
         return self.result(failure)
+
+    def leave(self, seconds: float) -> TraceResult:
+        """Conclude if the tracer ends soon; otherwise leave it to itself, as the process ends.
+
+        It ends its frozen copy when it is done, and init reaps both.
+        """
+        assert self._running is not None  # noqa: S101 - begin() came first
+        latest = time.monotonic() + seconds
+        readable = self._memory is not None and self._memory.mode == "frozen"
+        soon = min(latest, self._ends_at)
+        if not readable or _greenlets.in_turns(self._running.wait, soon):
+            return self.conclude(latest)
+        self.adopted = self._running.adopted = True
+        if self._memory is not None:
+            self._memory.leave()
+        self.done.release()
+        return self.result()
 
     def _outcome(self, running: Running, deadline: float) -> TraceError | None:
         if _greenlets.in_turns(running.wait, deadline):
@@ -285,6 +322,14 @@ class Attempt:
         with suppress(Exception):  # a log that fails must not fail the program
             self._tracer.logf(LogPriority.ERROR, "trace failed: %s", line)
 
+    def end(self) -> None:
+        """Finish, and let those go on who wait for that; to be called once."""
+        try:
+            with suppress(Exception):  # its finalizer tries once more
+                self.finish()
+        finally:
+            self.done.release()
+
     def finish(self) -> None:
         """Leave neither tracer, copy, descriptor nor slot behind; idempotent, any thread."""
         try:
@@ -306,6 +351,10 @@ class Attempt:
 def busy() -> Busy:
     """The error for a caller who would not wait."""
     return Busy("another trace runs, or the rate limit is not over yet")
+
+
+def _id_of(task: object) -> int | None:
+    return None if task is None else id(task)
 
 
 class _Guard:

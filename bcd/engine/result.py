@@ -13,7 +13,12 @@ __all__ = ["TraceResult"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceResult:
-    """What came of one trace.
+    """What came of one trace, as it was known when the call returned; it never changes.
+
+    Whoever waited (``trace``, ``await atrace``) has the whole: the tracer has ended and was
+    reaped, its frozen copy too, and the slot was given back. Of a detached trace it is known that
+    its tracer was started; what goes wrong afterwards is told by the tracer's log alone.
+    A cancelled await has no result.
 
     Where the tracer uploads its snapshots (``put_on_trace``), a trace that succeeded goes on
     with that, the slot given up and the rate limit running, within what is left of its own

@@ -12,14 +12,14 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from bcd.engine import TraceResult, is_open, trace, type_name
+from bcd.engine import TraceResult, current_task, in_thread, is_open, trace, type_name
 from bcd.errors import Busy
 from bcd.integrations._attributes import clean_all, of_error
 from bcd.integrations._complaints import complain
 from bcd.integrations._duplicates import already_seen
 from bcd.integrations._expected import Ignored, is_expected
 from bcd.integrations._suppressed import suppressed
-from bcd.integrations._waiting import hurried, in_thread
+from bcd.integrations._waiting import hurried
 from bcd.settings import BeforeTrace, Ignore, current_settings
 from bcd.tracers import default_tracer
 
@@ -58,6 +58,7 @@ class TraceFunction(Protocol):
         detach: bool = False,
         attributes: Callable[[], Mapping[str, str] | None] | None = None,
         thread: int | None = None,
+        task: int | None = None,
     ) -> TraceResult:
         """Run the tracer, if it may run now."""
 
@@ -158,7 +159,7 @@ class Capture:
         tracer: Tracer,
         error: BaseException,
         occasion: Occasion,
-        thread: int | None = None,
+        caller: _Caller | None = None,
         *,
         may_wait: bool = True,
     ) -> None:
@@ -174,7 +175,8 @@ class Capture:
             wait=False,
             detach=detached,
             attributes=gathering,
-            thread=thread,
+            thread=None if caller is None else caller.thread,
+            task=None if caller is None else caller.task_id(),
         )
         if isinstance(result.error, Busy):
             suppressed.add(type_name(error))
@@ -191,23 +193,35 @@ class Capture:
         if self._thread_of == os.getpid():
             suppressed.add(type_name(error))
             return
-        thread = threading.get_native_id()
+        caller = _Caller()
         self._thread_of = os.getpid()
-        try:
-            await in_thread(lambda: self._run_alone(tracer, error, occasion, thread))
+        try:  # if it is cancelled, the program's own error goes on
+            await in_thread(lambda: self._run_alone(tracer, error, occasion, caller))
         except BaseException:  # no thread could be started
             self._thread_of = None
             raise
 
     def _run_alone(
-        self, tracer: Tracer, error: BaseException, occasion: Occasion, thread: int
+        self, tracer: Tracer, error: BaseException, occasion: Occasion, caller: _Caller
     ) -> None:
         try:
-            self._run(tracer, error, occasion, thread)
+            self._run(tracer, error, occasion, caller)
         except Exception as problem:  # noqa: BLE001 - nobody would see it in this thread
             complain(f"{self._integration}: an error could not be traced", problem)
         finally:
             self._thread_of = None
+
+
+class _Caller:
+    """In whose place a thread of its own traces."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_native_id()
+        self._task = current_task()  # kept alive, so that its address stays its own
+
+    def task_id(self) -> int | None:
+        """The ``id()`` of the asyncio task, if there was one."""
+        return None if self._task is None else id(self._task)
 
 
 class _Gathering:

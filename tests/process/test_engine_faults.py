@@ -368,6 +368,7 @@ def test_the_interpreter_ends(
 
     assert (done.returncode, done.stderr.decode()) == (0, "")
     lines = done.stdout.decode().splitlines()
-    assert set(lines) <= {"None"}
+    refused = {"the process ends, so no tracer is started any more"}  # in threads it cuts off
+    assert set(lines) <= ({"None"} if traces else {"None"} | refused)
     assert traces is None or len(lines) == traces
     assert time.monotonic() - begin < FOREVER / 2

@@ -55,6 +55,7 @@ class FakeTrace:
         detach: bool = False,
         attributes: Callable[[], Mapping[str, str] | None] | None = None,
         thread: int | None = None,
+        task: int | None = None,
     ) -> TraceResult:
         """Note the call, and answer as told."""
         if self.busy:
@@ -75,6 +76,7 @@ class FakeTrace:
                 "detach": detach,
                 "thread": threading.get_native_id(),
                 "faulted": thread,
+                "task": task,
             }
         )
         return self.outcome

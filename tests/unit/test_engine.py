@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import os
@@ -15,7 +16,7 @@ from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,6 +223,63 @@ def test_another_thread_can_be_named_as_the_one_in_trouble() -> None:
     result = trace(FakeTracer(), options=options, thread=12345)
 
     assert options_of(result) == ["--thread", "12345", "--fault-thread", "12345"]
+
+
+class FakeTaskTracer(FakeTracer):
+    """A tracer that can be told which task is to blame."""
+
+    def add_caller_task(self, task: int, options: list[str] | None = None) -> list[str] | None:
+        """Name it."""
+        return self.add_options("--caller-task", str(task), options=options)
+
+
+def in_a_task(
+    tracer: FakeTracer,
+    options: TraceOptions,
+    thread: int | None = None,
+    task: int | None = None,
+) -> tuple[list[str], str]:
+    """The options of a trace that a task makes, and its address."""
+
+    async def main() -> tuple[list[str], str]:
+        result = trace(tracer, ValueError("x"), options, thread=thread, task=task)
+        return options_of(result), str(id(asyncio.current_task()))
+
+    return asyncio.run(main())
+
+
+def test_the_task_is_the_one_that_runs() -> None:
+    """After its thread, in the order of rule 7; for a tracer that can be told ("Beyond Go")."""
+    faulted, tid = TraceOptions(faulted=True), str(threading.get_native_id())
+    for named in (None, int(tid)):
+        options, task = in_a_task(FakeTaskTracer(), faulted, named)
+        expected = ["--fault-thread", tid, "--caller-task", task, "--kv", "error:x"]
+        assert options == expected
+
+    assert in_a_task(FakeTracer(), faulted)[0] == ["--fault-thread", tid, "--kv", "error:x"]
+
+
+def test_no_task_is_blamed_for_nothing_or_for_another_thread() -> None:
+    """Only where ``faulted`` is asked for, and where the thread in trouble runs it (rule 8)."""
+    assert in_a_task(FakeTaskTracer(), TraceOptions())[0] == ["--kv", "error:x"]
+    options, _ = in_a_task(FakeTaskTracer(), TraceOptions(faulted=True), thread=12345)
+    assert options == ["--fault-thread", "12345", "--kv", "error:x"]
+    result = trace(FakeTaskTracer(), options=TraceOptions(faulted=True))
+    assert "--caller-task" not in options_of(result)
+
+
+def test_a_task_of_another_thread_can_be_named() -> None:
+    """By whoever traces on its behalf."""
+    options, _ = in_a_task(FakeTaskTracer(), TraceOptions(faulted=True), thread=12345, task=678)
+
+    assert options[:4] == ["--fault-thread", "12345", "--caller-task", "678"]
+
+
+def test_asyncio_that_is_being_imported_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may have got half-way."""
+    monkeypatch.setitem(sys.modules, "asyncio.tasks", ModuleType("asyncio.tasks"))
+
+    assert trace(FakeTaskTracer(), options=TraceOptions(faulted=True)).ok
 
 
 def test_the_defaults_hold_where_no_options_are_given() -> None:

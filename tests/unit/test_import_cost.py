@@ -59,7 +59,7 @@ def test_bcd_alone() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["trace", "recover", "register", "init", "PythonTracer", "BTTracer", "GlobalConfig", "Tracer"],
+    ["trace", "atrace", "recover", "register", "init", "PythonTracer", "BTTracer", "GlobalConfig"],
 )
 def test_names_without_any_package(name: str) -> None:
     """The core works where no package is installed, and loads nothing heavy."""

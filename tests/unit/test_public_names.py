@@ -36,6 +36,7 @@ NAMES = {
     "Tracer",
     "TracerSig",
     "__version__",
+    "atrace",
     "enable_tracing",
     "flush",
     "init",
