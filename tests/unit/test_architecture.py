@@ -29,6 +29,9 @@ MAY_USE = {
     "report": {"rich"},
     "tracers/_put.py": {"httpx"},
 }
+OF_ANY_PYTHON = sys.stdlib_module_names | {"_interpreters", "_xxsubinterpreters"}
+"""The standard library of every supported version."""
+
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 
@@ -67,7 +70,7 @@ def allowed_for(module: str) -> set[str]:
 def test_packages_of_a_module(module: str) -> None:
     """The core needs nothing but Python; only the edges know click, rich and the frameworks."""
     used = {name.partition(".")[0] for name in imports_of(module)} - {"bcd"}
-    assert used - sys.stdlib_module_names <= allowed_for(module)
+    assert used - OF_ANY_PYTHON <= allowed_for(module)
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("ptrace/")])
