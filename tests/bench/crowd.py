@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import bcd
 from bcd.tracers import default_tracer
-from tests.bench.apps import descend
 from tests.bench.worker import serve
 
 if TYPE_CHECKING:
@@ -100,12 +99,25 @@ class Crowd:
     def trace(self) -> dict[str, Any]:
         """Let bcd trace an error; returns the path, and the wall time and time held in ms."""
         try:
-            descend(_FRAMES_OF_ERROR - 1, "nothing")
+            _descend(_FRAMES_OF_ERROR - 1)
         except ValueError as error:
             result = bcd.trace(default_tracer(), error)
             result.raise_for_error()
         path = result.stdout.decode().strip()
         return {"path": path, "wall": result.duration * 1000, "held": result.held * 1000}
+
+    def spent(self) -> float:
+        """Milliseconds of processor time that the tracers took until now."""
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def _descend(frames: int) -> None:
+    """Fail under so many frames, each with a few variables."""
+    cart, total = {"owner": "ada", "lines": [("sencha", frames), ("teapot", 1)]}, frames * 9.5
+    if frames <= 1:
+        raise ValueError(f"no rate for {cart['owner']}, who owes {total}")
+    _descend(frames - 1)
 
 
 async def _order(gate: asyncio.Event, number: int) -> None:

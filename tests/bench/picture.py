@@ -1,14 +1,16 @@
 """How long does a picture of a process take, and how long does it hold that process?
 
-bcd's is taken by the process itself (freeze and tracer, waited for); py-spy's from outside. The
-time held is the longest gap that a spinning thread of the process notices. It is measured in
-rounds of their own, because on a machine of two processors that thread is in the way.
+bcd's is taken by the process itself (freeze and tracer, waited for); those of py-spy and pystack
+from outside. The time held is the longest gap that a spinning thread of the process notices. It
+is measured in rounds of their own, because on a machine of two processors that thread is in the
+way. On the other versions of Python only the small process is looked at.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -26,7 +28,7 @@ from tests.bench.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Picture = Callable[[], float]
+    Picture = Callable[[], "Cost"]
     Found = dict[str, list[float]]
 
 
@@ -43,27 +45,28 @@ class Size(NamedTuple):
     held: float  # ms
 
 
-SIZES = (
-    Size("small: 5 threads of 10 frames, 20 tasks", 5, 10, 20, 0, 15, 40, 3),
-    Size("big: 100 threads of 30 frames, 2,000 tasks, 1 GB", 100, 30, 2000, 1000, 5, 700, 25),
-)
+class Cost(NamedTuple):
+    """What one picture costs: ms of wall and processor time, and MB where that is known."""
+
+    wall: float
+    cpu: float
+    memory: float = 0.0
+
+
+SMALL = Size("small: 5 threads of 10 frames, 20 tasks", 5, 10, 20, 0, 15, 40, 3)
+BIG = Size("big: 100 threads of 30 frames, 2,000 tasks, 1 GB", 100, 30, 2000, 1000, 5, 700, 25)
+OTHERS = ("3.12", "3.13", "3.14", "3.15")
 EXCEPTION_GOAL = 16  # KiB
 NOTHING = "nothing (the noise)"
 
 
-def py_spy() -> str | None:
-    """The path of py-spy, if it is installed."""
-    beside = Path(sys.executable).with_name("py-spy")
-    return str(beside) if beside.exists() else shutil.which("py-spy")
-
-
-def measure(size: Size) -> None:
+def measure(size: Size, python: str = sys.executable) -> None:
     """Measure one process and print its tables."""
     settings = {name: getattr(size, name) for name in ("threads", "frames", "tasks", "heap")}
     arguments = [f"--{name}={value}" for name, value in settings.items()]
     with (
         tempfile.TemporaryDirectory() as folder,
-        Worker("tests.bench.crowd", *arguments, folder=folder) as crowd,
+        Worker("tests.bench.crowd", *arguments, folder=folder, python=python) as crowd,
     ):
         ways = pictures(crowd)
         for way in ways.values():
@@ -71,32 +74,40 @@ def measure(size: Size) -> None:
         found = in_turn(crowd, ways, size.rounds)
         traces = [crowd.ask(ask="trace") for _ in range(3)]
         snapshot = describe(Path(traces[-1]["path"]))
-        peak = tracers_peak(crowd)
+        found["bcd"]["memory"] = [tracers_peak(crowd)]
     show(size, found, traces)
-    show_sizes(snapshot, peak)
+    show_sizes(snapshot)
 
 
 def pictures(crowd: Worker) -> dict[str, Picture]:
-    """The ways to take a picture; each returns its wall time in ms."""
-    ways: dict[str, Picture] = {
-        NOTHING: wait,
-        "bcd": lambda: float(crowd.ask(ask="trace")["wall"]),
-    }
-    program = py_spy()
-    if program is None:
-        print("\npy-spy is not installed and is skipped")
-    elif not runs([program, "dump", "--pid", str(crowd.pid)]):
-        print("\npy-spy may not look at a process here and is skipped")
-    else:
-        command = [program, "dump", "--locals", "--json", "--pid", str(crowd.pid)]
-        ways["py-spy"] = lambda: timed(command)
+    """The ways to take a picture, of those that can be taken here."""
+    ways: dict[str, Picture] = {NOTHING: wait, "bcd": lambda: traced(crowd)}
+    for name, arguments in (
+        ("py-spy", ["dump", "--locals", "--json", "--pid", str(crowd.pid)]),
+        (
+            "py-spy --nonblocking",
+            ["dump", "--nonblocking", "--locals", "--json", "--pid", str(crowd.pid)],
+        ),
+        ("pystack", ["remote", "--locals", str(crowd.pid)]),
+    ):
+        program = installed(name.split()[0])
+        if program is None or not runs([program, *arguments]):
+            print(f"\n{name} is not installed, or cannot look at this process, and is skipped")
+        else:
+            ways[name] = lambda command=[program, *arguments]: timed(command)  # type: ignore[misc]
     return ways
 
 
-def wait() -> float:
+def installed(name: str) -> str | None:
+    """The path of a program, if it is installed."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
+def wait() -> Cost:
     """Take no picture."""
     time.sleep(0.05)
-    return 0.0
+    return Cost(0.0, 0.0)
 
 
 def runs(command: list[str]) -> bool:
@@ -104,19 +115,30 @@ def runs(command: list[str]) -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
-def timed(command: list[str]) -> float:
-    """Milliseconds that a command takes."""
+def traced(crowd: Worker) -> Cost:
+    """What it costs the process to take its own picture."""
+    before = crowd.ask(ask="spent")
+    wall = float(crowd.ask(ask="trace")["wall"])
+    return Cost(wall, crowd.ask(ask="spent") - before)
+
+
+def timed(command: list[str]) -> Cost:
+    """What a command costs; one that fails now and then costs what it costs."""
     start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return (time.perf_counter() - start) * 1000
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = (time.perf_counter() - start) * 1000
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Cost(wall, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss / 1024)
 
 
 def in_turn(crowd: Worker, ways: dict[str, Picture], rounds: int) -> dict[str, Found]:
-    """Take pictures in turn: one for the wall time, one while the process spins."""
+    """Take pictures in turn: one for the costs, one while the process spins."""
     found: dict[str, Found] = defaultdict(lambda: defaultdict(list))
     for _ in range(rounds):
         for name, way in ways.items():
-            found[name]["wall"].append(way())
+            for what, value in way()._asdict().items():
+                found[name][what].append(value)
             crowd.ask(ask="spin")
             way()
             found[name]["held"].append(crowd.ask(ask="rest"))
@@ -180,27 +202,29 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def show(size: Size, found: dict[str, Found], traces: list[dict[str, Any]]) -> None:
-    """Print the times."""
+    """Print the costs, and how many times those of bcd they are."""
+    middle = {
+        name: {what: statistics.median(values) for what, values in costs.items()}
+        for name, costs in found.items()
+    }
+    ours = middle["bcd"]
     rows = []
-    for name, times in found.items():
-        wall, held = (statistics.median(times[which]) for which in ("wall", "held"))
+    for name, costs in middle.items():
         goals = ["", ""]
         if name == "bcd":
-            goals = [verdict(wall, size.wall), verdict(held, size.held)]
-        least = [f"{min(times[which]):.1f}" for which in ("wall", "held")]
-        rows.append([name, f"{wall:.1f}", least[0], goals[0], f"{held:.1f}", least[1], goals[1]])
-    head = ["ms, medians", "wall", "(least)", "goal", "held", "(least)", "goal"]
-    print_table(f"A picture of a process, {size.title}", head, rows)
-    if "py-spy" in found:
-        ratios = (
-            statistics.median(found["bcd"][which]) / statistics.median(found["py-spy"][which])
-            for which in ("wall", "held")
-        )
-        print("  bcd/py-spy: wall {:.2f}, held {:.2f}".format(*ratios))
+            goals = [verdict(costs["wall"], size.wall), verdict(costs["held"], size.held)]
+        times = [
+            f"{costs[what] / ours[what]:.1f}" if costs[what] else "" for what in ("wall", "held")
+        ]
+        row = [name, f"{costs['wall']:.1f}", f"{min(found[name]['wall']):.1f}", times[0], goals[0]]
+        row += [f"{costs['held']:.1f}", f"{min(found[name]['held']):.1f}", times[1], goals[1]]
+        rows.append([*row, f"{costs['cpu']:.0f}", f"{costs['memory']:.0f}"])
+    head = ["ms, medians", "wall", "(least)", "times", "goal", "held", "(least)", "times", "goal"]
+    print_table(f"A picture of a process, {size.title}", [*head, "cpu", "MB"], rows)
     print(f"  held by bcd's own account: {min(trace['held'] for trace in traces):.1f} ms")
 
 
-def show_sizes(snapshot: dict[str, Any], peak: float) -> None:
+def show_sizes(snapshot: dict[str, Any]) -> None:
     """Print what a snapshot weighs."""
     tracer = snapshot["tracer"]
     print(
@@ -208,13 +232,24 @@ def show_sizes(snapshot: dict[str, Any], peak: float) -> None:
         f" {snapshot['text']:.0f} KiB, as a file {snapshot['file']:.0f} KiB;"
         f" exception of 10 frames {snapshot['exception']:.1f} KiB"
         f" ({verdict(snapshot['exception'], EXCEPTION_GOAL)});"
-        f" read in {tracer['read_ms']:.0f} of {tracer['total_ms']:.0f} ms;"
-        f" tracer's memory {peak:.0f} MB at the most"
+        f" read in {tracer['read_ms']:.0f} of {tracer['total_ms']:.0f} ms"
     )
     for sentence in snapshot["truncated"]:
         print(f"  truncated: {sentence}")
 
 
+def others() -> None:
+    """Measure the small process under the other versions of Python that are here."""
+    for version in OTHERS:
+        beside = Path(".pythons", "usr", "bin", f"python{version}")
+        python = str(beside) if beside.exists() else shutil.which(f"python{version}")
+        if python is None or not runs([python, "-c", "import tests.bench.crowd"]):
+            print(f"\nPython {version} is not here and is skipped")
+        else:
+            measure(SMALL._replace(title=f"Python {version}, {SMALL.title}", rounds=7), python)
+
+
 if __name__ == "__main__":
-    for one in SIZES:
-        measure(one)
+    measure(SMALL)
+    measure(BIG)
+    others()

@@ -22,11 +22,14 @@ class Worker:
         module: Its full name; it has to call :func:`serve`.
         arguments: Of its command line.
         folder: Where its snapshots go.
+        python: Another interpreter.
     """
 
-    def __init__(self, module: str, *arguments: str, folder: str) -> None:
+    def __init__(
+        self, module: str, *arguments: str, folder: str, python: str = sys.executable
+    ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [python, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
