@@ -213,7 +213,7 @@ def _from_document(document: dict[str, Any]) -> Request:
     request.add_arguments([str(argument) for argument in document["arguments"]])
     request.pid = int(document["pid"])
     request.output = str(document["output"])
-    request.mode = str(document["mode"])
+    request.mode = _one_of(_MODES, document["mode"])
     if request.mode == "recorded":
         request.record = dict(document["record"])
     else:
@@ -221,13 +221,24 @@ def _from_document(document: dict[str, Any]) -> Request:
     request.release = _optional_int(document.get("release"))
     request.copy = _optional_int(document.get("copy"))
     request.started = float(document["started"])
-    request.reason = str(document.get("reason", "error"))
+    request.reason = _one_of(_REASONS, document.get("reason", "error"))
     request.hints = dict(document["hints"])
     request.limits = Limits(document.get("limits"))
     request.redact = [str(name) for name in document.get("redact", ())]
     request.reveal = [str(name) for name in document.get("reveal", ())]
     request.notes = [str(note) for note in document.get("notes", ())]
     return request
+
+
+_MODES = ("frozen", "gil-held", "attached", "unpaused", "recorded")
+_REASONS = ("error", "request", "signal", "dump")
+
+
+def _one_of(known: tuple[str, ...], value: object) -> str:
+    for each in known:
+        if each == value:
+            return each
+    raise ValueError(f"{value!r} is none of {', '.join(known)}")
 
 
 def _optional_int(value: object) -> int | None:

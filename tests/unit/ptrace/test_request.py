@@ -111,6 +111,8 @@ class TestLine:
         "changes",
         [
             {"pid": "many"},
+            {"mode": "froz\udcc5n"},
+            {"reason": "erxor"},
             {"memory": None},
             {"started": "now"},
             {"hints": 3},
