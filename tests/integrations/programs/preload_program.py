@@ -19,7 +19,8 @@ bcd.trace(tracer, ValueError(f"forked by {os.getpid()}"), detach=True)
 
 
 def fails(_environ: object, _start_response: Callable[..., object]) -> list[bytes]:
-    """Fail in a worker."""
+    """Fail in a worker, once it has the slot free again."""
+    bcd.flush()
     raise LookupError(f"served by {os.getpid()}")
 
 
