@@ -47,6 +47,13 @@ def test_a_fork_during_a_trace(interpreter: str, tmp_path: Path) -> None:
     assert report == {"failed": [], "children": [], "said": ""}
 
 
+def test_a_fork_during_a_freeze(interpreter: str, tmp_path: Path) -> None:
+    """The memory of the parent's copy is not open in the child (rule 24)."""
+    report = run(interpreter, tmp_path, "during a freeze")
+
+    assert report == {"failed": [], "held": 1, "children": [], "said": ""}
+
+
 def test_a_fork_during_the_rate_limit(interpreter: str, tmp_path: Path) -> None:
     """With a waiter in the queue, who is not in the child (rule 24)."""
     report = run(interpreter, tmp_path, "during the limit")

@@ -40,10 +40,14 @@ class LiveTracer(OptionList):
 
 
 class FrozenTracer(LiveTracer):
-    """The same on a frozen copy."""
+    """The same on a frozen copy, which has to be there until the end and is ended then."""
 
     def finalize_memory(self, options, memory, error, started):
-        return self.finalize(options)
+        script = (
+            f"read line < {folder}/fifo; grep -q . /proc/{memory.copy}/maps && echo > {folder}/done"
+            f"; kill -9 {memory.copy}"
+        )
+        return Command(argv=["/bin/sh", "-c", script])
 
 
 def say(text):

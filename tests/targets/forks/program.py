@@ -148,6 +148,27 @@ def during_a_trace():
     return {"failed": [s for s in statuses if s], "children": children()}
 
 
+def during_a_freeze():
+    """Another thread has made the copy, and no tracer yet."""
+    frozen, forked_by_then = threading.Event(), threading.Event()
+
+    class HesitantTracer(FrozenTracer):
+        def finalize_memory(self, options, memory, error, started):
+            frozen.set()
+            forked_by_then.wait(FOREVER)
+            return self.finalize(options)
+
+    thread = threading.Thread(target=bcd.trace, args=(HesitantTracer(),))
+    thread.start()
+    frozen.wait(FOREVER)
+    held = [path for _, path in descriptors() if path.endswith("/mem")]
+    free = lambda: not [path for _, path in descriptors() if path.endswith("/mem")]
+    statuses = ends([forked(lambda: free() and traces_itself(FrozenTracer()))])
+    forked_by_then.set()
+    thread.join()
+    return {"failed": [s for s in statuses if s], "held": len(held), "children": children()}
+
+
 def during_the_limit():
     bcd.update_config(bcd.GlobalConfig(rate_limit=1000))
     bcd.trace(LiveTracer())
@@ -166,11 +187,11 @@ def handlers_in_any_order():
     def at_fork():
         signal.alarm(FOREVER)
         suppressed.add("kind")
-        results.append(bcd.trace(LiveTracer("sleep 0.1; exit 7"), detach=True))
         results.append(bcd.trace(LiveTracer()))
+        results.append(bcd.trace(LiveTracer("sleep 0.3; exit 7"), detach=True))
 
     def judge():
-        started, own = results
+        own, started = results
         return (
             started.ok and own.ok and int(own.stdout) == os.getpid() and bcd.flush(FOREVER)
             and suppressed.take("kind") == 1 and not children()
@@ -253,6 +274,7 @@ def last_wait(method):
 WAYS = {
     "crowd": crowd,
     "during a trace": during_a_trace,
+    "during a freeze": during_a_freeze,
     "during the limit": during_the_limit,
     "handlers in any order": handlers_in_any_order,
     "in the thread with the lock": in_the_thread_with_the_lock,
