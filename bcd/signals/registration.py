@@ -10,7 +10,7 @@ from bcd.config import current_config
 from bcd.engine import flush, trace
 from bcd.errors import SignalError
 from bcd.signals.channel import SignalChannel
-from bcd.signals.worker import Start, later
+from bcd.signals.worker import later
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
@@ -58,16 +58,14 @@ class Registration:
         return later(partial(self._trace_next, thread, begun))
 
     def _trace_next(self, thread: int, begun: Callable[[], object]) -> None:
-        start = Start()
         try:
             error = SignalError(_description(self.channel.get_nowait()))
-            trace(self.tracer, error, thread=thread, detach=True, attributes=start.begin)
+            trace(self.tracer, error, thread=thread, detach=True)
         except Empty:  # the program took it out of the queue
             pass
         except BaseException:  # noqa: BLE001, S110 - a tracer that calls sys.exit() ends nothing
             pass
         finally:
-            start.end()
             begun()
         while not flush(_LONGEST_WAIT):
             pass

@@ -7,7 +7,6 @@ and a forked child needs no thread that its parent had.
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections import deque
 from functools import partial
@@ -18,34 +17,10 @@ TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Start", "later"]
-
-_LONGEST_START = 1.0  # seconds that the exit of the program waits for a trace to be started
+__all__ = ["later"]
 
 _work: deque[Callable[[], object]] = deque()
 _idle = deque([True])  # whoever takes the one item starts the thread, or is it
-_starting = _greenlets.allocate_lock()  # held during a start, and for good once the program exits
-
-
-class Start:
-    """The start of one trace in the thread, from when it has its turn.
-
-    A thread that ends with the program in the middle of it would leave the frozen copy behind,
-    and with the copy every open socket, for as long as it lives.
-    """
-
-    def __init__(self) -> None:
-        self._held = False
-
-    def begin(self) -> dict[str, str] | None:
-        """The attributes of the trace; None drops it, because the program exits."""
-        self._held = _starting.acquire(blocking=False)
-        return {} if self._held else None
-
-    def end(self) -> None:
-        """Note that the trace was started, or will not be."""
-        if self._held:
-            _starting.release()
 
 
 def later(work: Callable[[], object]) -> bool:
@@ -91,18 +66,11 @@ def _ends() -> bool:
     return False
 
 
-def _start_no_more() -> None:
-    _starting.acquire(timeout=_LONGEST_START)
-
-
 def _reset_in_child() -> None:
-    global _starting  # noqa: PLW0603 - a lock that the parent may hold
-    _starting = _greenlets.allocate_lock()
     _work.clear()
     _idle.clear()
     _idle.append(True)
 
 
-atexit.register(_start_no_more)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_in_child)  # work and thread are the parent's
