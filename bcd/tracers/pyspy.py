@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-from bcd.tracers._foreign import ForeignTracer
-
-TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-    from datetime import timedelta
+from bcd.tracers._stacks import StackTracer
 
 __all__ = ["PySpyTracer"]
 
 
-class PySpyTracer(ForeignTracer):
+class PySpyTracer(StackTracer):
     """Keeps what py-spy sees as ``ID.pyspy.json``: every thread, its frames and their variables.
 
-    Values under names that look secret are replaced, and so are texts of a secret's form, before
-    anything reaches the disk. ``caller_only`` leaves out the other threads. What py-spy attaches
-    to, when and with which rights: see :class:`bcd.tracers._foreign.ForeignTracer`.
-
-    Args:
-        folder: Where the dumps go; see :func:`bcd.folder.snapshot_folder`.
-        program: Path of py-spy; None looks beside the interpreter, then in ``PATH``.
-        nonblocking: Do not hold the process meanwhile; values may then not belong together.
-        native: Show the frames of C, C++ and Rust too.
-        python: Path of an interpreter of Python 3.11 or later, for programs in which
-            ``sys.executable`` is another program (uWSGI, mod_wsgi).
-        files: How many of these dumps the folder keeps, at least 1; the oldest go first.
-        redact: Further names whose values are kept out, besides those that look secret.
-        reveal: Names that look secret and whose values may be shown.
-        timeout: Seconds from the call of ``trace`` to the end of py-spy; below 0 means none.
-
-    Raises:
-        ConfigError: An argument of a wrong type or value.
+    Its arguments: see :class:`bcd.tracers._stacks.StackTracer`.
     """
 
     tool = "py-spy"
     executable = "py-spy"
     remedy = "pip install py-spy"
-
-    def __init__(  # noqa: PLR0913 - all are options, given by name
-        self,
-        *,
-        folder: str | os.PathLike[str] | None = None,
-        program: str | os.PathLike[str] | None = None,
-        nonblocking: bool = False,
-        native: bool = False,
-        python: str | None = None,
-        files: int = 20,
-        redact: Sequence[str] = (),
-        reveal: Sequence[str] = (),
-        timeout: float | timedelta = 30.0,
-    ) -> None:
-        super().__init__(
-            folder=folder,
-            program=program,
-            python=python,
-            files=files,
-            redact=redact,
-            reveal=reveal,
-            timeout=timeout,
-        )
-        wanted = {"--nonblocking": nonblocking, "--native": native}
-        self._flags = [flag for flag, on in wanted.items() if on]
+    nonblocking = "--nonblocking"
 
     def _command(self, program: str, pid: str) -> list[str]:
         return [program, "dump", "--locals", "--json", *self._flags, "{options}", "--pid", pid]
