@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.bench.tables import print_table, verdict
 from tests.bench.worker import Worker
+from tests.pythons import SUPPORTED, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class Cost(NamedTuple):
 
 SMALL = Size("small: 5 threads of 10 frames, 20 tasks", 5, 10, 20, 0, 15, 40, 3)
 BIG = Size("big: 100 threads of 30 frames, 2,000 tasks, 1 GB", 100, 30, 2000, 1000, 5, 700, 25)
-OTHERS = ("3.12", "3.13", "3.14", "3.15")
+THIS = "{}.{}".format(*sys.version_info)
 EXCEPTION_GOAL = 16  # KiB
 NOTHING = "nothing (the noise)"
 
@@ -240,9 +241,10 @@ def show_sizes(snapshot: dict[str, Any]) -> None:
 
 def others() -> None:
     """Measure the small process under the other versions of Python that are here."""
-    for version in OTHERS:
-        beside = Path(".pythons", "usr", "bin", f"python{version}")
-        python = str(beside) if beside.exists() else shutil.which(f"python{version}")
+    for version in SUPPORTED:
+        if version == THIS:
+            continue
+        python = find(version)
         if python is None or not runs([python, "-c", "import tests.bench.crowd"]):
             print(f"\nPython {version} is not here and is skipped")
         else:

@@ -6,7 +6,6 @@ import functools
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,55 +16,14 @@ import pytest
 
 from bcd.snapshot import decode, load_schema
 from tests.process.agreement import Agreement, Tally
+from tests.pythons import REPOSITORY, SUPPORTED, find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-REPOSITORY = Path(__file__).parents[2]
 TARGETS = REPOSITORY / "tests" / "targets" / "reading"
-SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 CLOSED = jsonschema.Draft202012Validator(load_schema(closed=True))
-
-
-def _answers(program: str, version: str) -> str | None:
-    """The path of the interpreter that a program really starts, if it is of that version."""
-    question = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
-    try:
-        run = subprocess.run(
-            [program, "-I", "-S", "-c", question], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    found, _, path = run.stdout.strip().partition(" ")
-    return path if found == version else None
-
-
-def _candidates(version: str) -> Iterator[str]:
-    yield from filter(None, os.environ.get("BCD_TEST_PYTHONS", "").split(":"))
-    on_path = shutil.which(f"python{version}")
-    if on_path:
-        yield on_path
-    yield str(
-        REPOSITORY / ".pythons" / "usr" / "bin" / f"python{version}"
-    )  # `make test` puts it there
-    for root in (_pyenv_root(), Path.home() / ".pyenv"):
-        if root is not None:
-            yield from map(str, sorted(root.glob(f"versions/{version}.*/bin/python{version}")))
-
-
-def _pyenv_root() -> Path | None:
-    try:
-        run = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return Path(run.stdout.strip())
-
-
-@functools.cache
-def _find(version: str) -> str | None:
-    answers = (_answers(program, version) for program in _candidates(version))
-    return next(filter(None, answers), None)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -107,7 +65,7 @@ class Traced(NamedTuple):
 @pytest.fixture(params=SUPPORTED, scope="session")
 def interpreter(request: pytest.FixtureRequest) -> str:
     """The path of one supported interpreter after the other."""
-    found = _find(request.param)
+    found = find(request.param)
     if found is not None:
         return found
     reason = f"no Python {request.param}: name one in BCD_TEST_PYTHONS, or put it on PATH"
