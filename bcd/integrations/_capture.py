@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bcd.engine import TraceResult, current_task, in_thread, is_open, trace, type_name
@@ -104,7 +105,14 @@ class Capture:
         if tracer is None:
             default_tracer()
 
-    def take(self, error: BaseException, occasion: Occasion, *, may_wait: bool = True) -> None:
+    def take(
+        self,
+        error: BaseException,
+        occasion: Occasion,
+        *,
+        may_wait: bool = True,
+        task: int | None = None,
+    ) -> None:
         """Have an error traced; returns when the tracer is started on a frozen copy.
 
         A tracer that cannot work on one is waited for, at most 10 s.
@@ -114,10 +122,12 @@ class Capture:
             occasion: Where.
             may_wait: False where nobody may wait, as on an event loop. A tracer that cannot
                 work on a frozen copy is left to itself then, and sees the program go on.
+            task: ``id()`` of the asyncio task in trouble, if this thread serves one of another.
         """
         try:
             if self._is_wanted(error, occasion):
-                self._run(self._chosen_tracer(), error, occasion, may_wait=may_wait)
+                caller = _Caller(task=task)
+                self._run(self._chosen_tracer(), error, occasion, caller, may_wait=may_wait)
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be traced", problem)
 
@@ -176,7 +186,7 @@ class Capture:
             detach=detached,
             attributes=gathering,
             thread=None if caller is None else caller.thread,
-            task=None if caller is None else caller.task_id(),
+            task=None if caller is None else caller.task,
         )
         if isinstance(result.error, Busy):
             suppressed.add(type_name(error))
@@ -193,7 +203,8 @@ class Capture:
         if self._thread_of == os.getpid():
             suppressed.add(type_name(error))
             return
-        caller = _Caller()
+        task = current_task()
+        caller = _Caller(threading.get_native_id(), None if task is None else id(task), task)
         self._thread_of = os.getpid()
         try:  # if it is cancelled, the program's own error goes on
             await in_thread(lambda: self._run_alone(tracer, error, occasion, caller))
@@ -212,16 +223,19 @@ class Capture:
             self._thread_of = None
 
 
+@dataclass(frozen=True, slots=True)
 class _Caller:
-    """In whose place a thread of its own traces."""
+    """In whose place a thread traces.
 
-    def __init__(self) -> None:
-        self.thread = threading.get_native_id()
-        self._task = current_task()  # kept alive, so that its address stays its own
+    Attributes:
+        thread: Native id; None is the thread itself.
+        task: The ``id()`` of an asyncio task; None is the one that the thread runs, if it does.
+        kept: What has to live as long, so that its address stays its own.
+    """
 
-    def task_id(self) -> int | None:
-        """The ``id()`` of the asyncio task, if there was one."""
-        return None if self._task is None else id(self._task)
+    thread: int | None = None
+    task: int | None = None
+    kept: object = None
 
 
 class _Gathering:

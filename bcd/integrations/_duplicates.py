@@ -15,10 +15,12 @@ from bcd.integrations._expected import leaves
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-__all__ = ["MARK", "already_seen", "request_number"]
+__all__ = ["MARK", "NUMBER_KEY", "already_seen", "request_number"]
 
 MARK = "__bcd_mark__"
-_NUMBER_KEY = "bcd.scope"
+NUMBER_KEY = "bcd.scope"
+"""Where a request keeps its number."""
+
 _numbers = count(1)
 
 Scope: TypeAlias = "int | str"
@@ -51,9 +53,9 @@ def request_number(request: MutableMapping[str, Any]) -> int:
     Args:
         request: Its ASGI scope or WSGI environ; the number is kept in it.
     """
-    number = request.get(_NUMBER_KEY)
+    number = request.get(NUMBER_KEY)
     if number is None:
-        number = request[_NUMBER_KEY] = next(_numbers)
+        number = request[NUMBER_KEY] = next(_numbers)
     return int(number)
 
 

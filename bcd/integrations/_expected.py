@@ -137,6 +137,13 @@ def _comes_from_server(traceback: TracebackType | None) -> bool:
 
 
 _RULES: dict[str, Rule] = {
+    "django.core.exceptions.BadRequest": _always,
+    "django.core.exceptions.PermissionDenied": _always,
+    "django.core.exceptions.RequestAborted": _always,
+    "django.core.exceptions.SuspiciousOperation": _always,
+    "django.http.multipartparser.MultiPartParserError": _always,
+    "django.http.request.UnreadablePostError": _always,
+    "django.http.response.Http404": _always,
     "starlette.exceptions.HTTPException": _unless_server_error("status_code"),
     "starlette.requests.ClientDisconnect": _always,
     "starlette.websockets.WebSocketDisconnect": _always,

@@ -1,0 +1,105 @@
+"""Around what no public hook of Django sees."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.core.handlers.base import BaseHandler
+from django.core.signals import request_finished, request_started
+
+from bcd.integrations._points import Point
+from bcd.integrations.django._bodies import watched
+from bcd.integrations.django._errors import Errors, Receiver, Request, note_task, served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+__all__ = ["HANDLERS", "SIGNALS"]
+
+
+def _sending(point: Point, before: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(before)
+    def send(*arguments: Any, **named: Any) -> Any:
+        _begin(named)
+        try:
+            return before(*arguments, **named)
+        except Exception as error:
+            Errors.take(error, Receiver(_NAMES[point.owner]))
+            raise
+        finally:
+            _end(point)
+
+    return send
+
+
+def _sending_in_loop(point: Point, before: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(before)
+    async def asend(*arguments: Any, **named: Any) -> Any:
+        _begin(named)
+        try:
+            return await before(*arguments, **named)
+        except Exception as error:
+            await Errors.take_in_loop(error, Receiver(_NAMES[point.owner]))
+            raise
+        finally:
+            _end(point)
+
+    return asend
+
+
+def _begin(named: dict[str, Any]) -> None:
+    request = named.get("environ") or named.get("scope")
+    if isinstance(request, dict):
+        served.set(request)
+
+
+def _end(point: Point) -> None:
+    if point.owner is request_finished:
+        served.set(None)  # a thread must not keep the request
+
+
+def _answering(_: Point, before: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(before)
+    def get_response(self: BaseHandler, request: HttpRequest) -> Any:
+        try:
+            response = before(self, request)
+        except Exception as error:
+            Errors.take(error, Request(request))
+            raise
+        return watched(response, request)
+
+    return get_response
+
+
+def _answering_in_loop(_: Point, before: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(before)
+    async def get_response_async(self: BaseHandler, request: HttpRequest) -> Any:
+        note_task(request)
+        try:
+            response = await before(self, request)
+        except Exception as error:
+            await Errors.take_in_loop(error, Request(request))
+            raise
+        return watched(response, request)
+
+    return get_response_async
+
+
+_NAMES = {request_started: "request_started", request_finished: "request_finished"}
+
+SIGNALS = tuple(
+    Point(signal, name, wrap)
+    for signal in _NAMES
+    for name, wrap in (("send", _sending), ("asend", _sending_in_loop))
+    if hasattr(signal, name)  # asend came with Django 5.0
+)
+"""Django answers nothing that receivers raise here."""
+
+HANDLERS = (
+    Point(BaseHandler, "get_response", _answering),
+    Point(BaseHandler, "get_response_async", _answering_in_loop),
+)
+"""In place of a middleware that stands first."""
