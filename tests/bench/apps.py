@@ -1,11 +1,10 @@
-"""The applications that are measured: bare, guarded by bcd, and watched by sentry-sdk."""
+"""The applications that are measured."""
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flask
 from starlette.applications import Starlette
@@ -15,9 +14,7 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["SENTRY", "flask_app", "prepare", "starlette_app", "start_sentry"]
-
-SENTRY = importlib.util.find_spec("sentry_sdk") is not None
+__all__ = ["flask_app", "prepare", "starlette_app"]
 
 
 @dataclass
@@ -94,15 +91,3 @@ def flask_app() -> flask.Flask:
 
     app.add_url_rule("/fail/<int:frames>/<what>", "fail", failing)
     return app
-
-
-def start_sentry() -> None:
-    """Start sentry-sdk with its defaults and a transport that drops what it is given."""
-    import sentry_sdk  # a peer that may be missing
-    from sentry_sdk.transport import Transport
-
-    class Dropping(Transport):
-        def capture_envelope(self, envelope: Any) -> None:
-            pass
-
-    sentry_sdk.init(dsn="http://key@localhost/1", transport=Dropping)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import bcd
 from bcd.integrations import asgi
 from bcd.integrations.flask import Bcd
-from tests.bench.apps import SENTRY, flask_app, prepare, starlette_app, start_sentry
+from tests.bench.apps import flask_app, prepare, starlette_app
 from tests.bench.calls import asgi_request, call_asgi, call_wsgi, wsgi_request
+from tests.bench.peers import SENTRY, start_sentry
 from tests.bench.rounds import added, interleave, quiet
 from tests.bench.tables import print_table, verdict
 from tests.bench.worker import Worker, serve

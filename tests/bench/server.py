@@ -1,18 +1,23 @@
-"""The application that storm.py has uvicorn serve; BENCH_KIND says which variant."""
+"""The applications that storm.py has servers serve; BENCH_KIND says which variant."""
 
 from __future__ import annotations
 
 import os
 
 import bcd
+from bcd.integrations.flask import Bcd
 from bcd.integrations.starlette import instrument
-from tests.bench.apps import starlette_app, start_sentry
+from tests.bench.apps import flask_app, starlette_app
+from tests.bench.peers import start_sentry
 
 KIND = os.environ.get("BENCH_KIND", "bare")
 
 if KIND == "sentry":
     start_sentry()
 app = starlette_app()
+application = flask_app()
+application.logger.disabled = bool(os.environ.get("BENCH_QUIET"))
 if KIND == "bcd":
     instrument(app)
+    Bcd(application)
     bcd.update_config(bcd.GlobalConfig(rate_limit=float(os.environ.get("BENCH_RATE_LIMIT", "3"))))

@@ -1,6 +1,7 @@
 """What becomes of a server when every request fails, and of its other routes during a trace?
 
-uvicorn with one worker; bare, bcd at its default rate limit, and sentry-sdk, in turn.
+uvicorn with one worker (Starlette) and gunicorn with two (Flask); bare, bcd at its default rate
+limit, and sentry-sdk, in turn.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench.apps import SENTRY
 from tests.bench.load import Client, Load, ask_again, press
+from tests.bench.peers import SENTRY
 from tests.bench.tables import print_table, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 KINDS = ("bare", "bcd", *(("sentry",) if SENTRY else ()))
 ROUNDS = 5
-SECONDS = 5
+SECONDS = 8
 CONNECTIONS = 20
 FAILING = "fail/10/nothing"
 FAILURES = 20
@@ -36,15 +37,34 @@ PAUSE = 0.6
 GOAL_RATE, GOAL_P99 = 0.97, 1.1
 
 
+def uvicorn(port: int, log_level: str) -> list[str]:
+    """How uvicorn is started, with one worker."""
+    arguments = ["uvicorn", "tests.bench.server:app", "--port", str(port), "--no-access-log"]
+    return [*arguments, "--log-level", log_level]
+
+
+def gunicorn(port: int, log_level: str) -> list[str]:
+    """How gunicorn is started, with two workers of its default kind."""
+    arguments = ["gunicorn", "tests.bench.server:application", "--bind", f"127.0.0.1:{port}"]
+    return [*arguments, "--workers", "2", "--log-level", log_level]
+
+
 @contextlib.contextmanager
-def uvicorn(kind: str, folder: str, *, quiet: bool, rate_limit: float = 3) -> Iterator[str]:
+def served(
+    by: Callable[[int, str], list[str]],
+    kind: str,
+    folder: str,
+    *,
+    quiet: bool,
+    rate_limit: float = 3,
+) -> Iterator[str]:
     """A server of its own; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "tests.bench.server:app", "--port", str(port)]
-    command += ["--no-access-log", "--log-level", "critical" if quiet else "error"]
+    command = [sys.executable, "-m", *by(port, "critical" if quiet else "error")]
     settings = {"BENCH_KIND": kind, "BENCH_RATE_LIMIT": str(rate_limit), "BCD_DIR": folder}
     settings["BCD_LIMITS"] = "alike=200"  # all are counted
+    settings["BENCH_QUIET"] = "1" if quiet else ""
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(command, env={**os.environ, **settings}, stderr=log) as server,
@@ -70,7 +90,7 @@ def wait_for(port: int) -> None:
             return
 
 
-def storm(*, quiet: bool) -> None:
+def storm(by: Callable[[int, str], list[str]], *, quiet: bool) -> None:
     """Let every request fail, and print what is left of the throughput.
 
     The goals are those with uvicorn's own log: without it a request takes 0.1 ms, and wrk, the
@@ -78,7 +98,9 @@ def storm(*, quiet: bool) -> None:
     """
     found: dict[str, list[Load]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        servers = {kind: stack.enter_context(uvicorn(kind, folder, quiet=quiet)) for kind in KINDS}
+        servers = {
+            kind: stack.enter_context(served(by, kind, folder, quiet=quiet)) for kind in KINDS
+        }
         for url in servers.values():
             press(url + FAILING, 1, CONNECTIONS)
         for _ in range(ROUNDS):
@@ -88,7 +110,9 @@ def storm(*, quiet: bool) -> None:
     logs = "no log" if quiet else "tracebacks logged"
     head = ["medians", "requests/s", "of bare", "goal", "p50 ms", "p99 ms", "of bare", "goal"]
     rows = [[kind, *cells(kind, found)] for kind in KINDS]
-    print_table(f"Every request fails, {CONNECTIONS} connections, {logs}", head, rows)
+    print_table(
+        f"{by.__name__}, every request fails, {CONNECTIONS} connections, {logs}", head, rows
+    )
     print(f"  snapshots written meanwhile: {written}")
 
 
@@ -117,7 +141,7 @@ def neighbours() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
-            with uvicorn(kind, folder, quiet=True, rate_limit=0) as url:
+            with served(uvicorn, kind, folder, quiet=True, rate_limit=0) as url:
                 times = sorted(asyncio.run(pings_during_failures(url)))
             worst = statistics.median(times[-FAILURES:])
             percentile = times[len(times) * 99 // 100]
@@ -144,6 +168,7 @@ async def pings_during_failures(url: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    storm(quiet=False)
-    storm(quiet=True)
+    storm(uvicorn, quiet=False)
+    storm(uvicorn, quiet=True)
+    storm(gunicorn, quiet=False)
     neighbours()

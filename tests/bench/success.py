@@ -1,8 +1,8 @@
 """What does the middleware add to a request that succeeds?
 
 Bare, floor and bcd are measured in one process on one application whose outermost layer is
-exchanged, as differences of 0.1 µs are below what two processes differ by anyhow. sentry-sdk
-patches the frameworks, so it has a process of its own.
+exchanged, as differences of 0.1 µs are below what two processes differ by anyhow. The peers
+patch the frameworks, so each has a process of its own.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING, Any
 from bcd.integrations import asgi, wsgi
 from bcd.integrations.flask import Bcd
 from bcd.integrations.starlette import instrument
-from tests.bench.apps import SENTRY, flask_app, starlette_app, start_sentry
+from tests.bench.apps import flask_app, starlette_app
 from tests.bench.calls import asgi_request, call_asgi, call_wsgi, wsgi_request
+from tests.bench.peers import (
+    OPENTELEMETRY,
+    SENTRY,
+    instrument_by_opentelemetry,
+    start_sentry,
+)
 from tests.bench.rounds import added, interleave, quiet
 from tests.bench.tables import print_table, verdict
 from tests.bench.worker import Worker, serve
@@ -32,6 +38,10 @@ REQUESTS = 50
 """A round; long enough to be timed, short enough to run without an interruption mostly."""
 
 GOALS = {"bcd: BcdMiddleware(app)": 0.3, "bcd: instrument(app)": 0.3, "bcd: Bcd(app)": 0.2}
+PEERS = {
+    **({"opentelemetry": "OpenTelemetry (no span sampled)"} if OPENTELEMETRY else {}),
+    **({"sentry": "sentry-sdk (defaults)"} if SENTRY else {}),
+}
 CONTROL = "bare, once more (the noise)"
 
 
@@ -114,9 +124,9 @@ def show(framework: str, cases: dict[str, Callable[[], float]]) -> None:
     with quiet():
         found = interleave(cases, ROUNDS[framework])
         bare = found["bare"]
-        if SENTRY:
-            with Worker("tests.bench.success", framework, folder="") as sentry:
-                found["sentry-sdk (defaults)"] = sentry.ask(rounds=100)
+        for peer, title in PEERS.items():
+            with Worker("tests.bench.success", framework, peer, folder="") as watched:
+                found[title] = watched.ask(rounds=100)
     rows = []
     for name, times in found.items():
         middle, least = added(times, bare) if len(times) == len(bare) else apart(times, bare)
@@ -126,8 +136,8 @@ def show(framework: str, cases: dict[str, Callable[[], float]]) -> None:
         )
     head = ["µs a request", "median", "added", "(of minima)", "goal"]
     print_table(f"{framework}: a request that succeeds", head, rows)
-    if not SENTRY:
-        print("  sentry-sdk is not installed and was skipped")
+    if not (SENTRY and OPENTELEMETRY):
+        print("  sentry-sdk or OpenTelemetry is not installed and was skipped")
 
 
 def apart(times: list[float], bare: list[float]) -> tuple[float, float]:
@@ -135,13 +145,17 @@ def apart(times: list[float], bare: list[float]) -> tuple[float, float]:
     return statistics.median(times) - statistics.median(bare), min(times) - min(bare)
 
 
-def watched(framework: str) -> Callable[..., list[float]]:
-    """How rounds are measured under sentry-sdk."""
-    start_sentry()
+def watched_by(framework: str, peer: str) -> Callable[..., list[float]]:
+    """How rounds are measured under a peer."""
+    if peer == "sentry":
+        start_sentry()
+    app = flask_app() if framework == "Flask" else starlette_app()
+    if peer == "opentelemetry":
+        instrument_by_opentelemetry(framework, app)
     if framework == "Flask":
-        measured = partial(microseconds, call_wsgi, wsgi_request, flask_app())
+        measured = partial(microseconds, call_wsgi, wsgi_request, app)
     else:
-        measured = partial(microseconds, call_asgi, asgi_request, starlette_app())
+        measured = partial(microseconds, call_asgi, asgi_request, app)
 
     def answer(rounds: int) -> list[float]:
         with quiet():
@@ -152,7 +166,7 @@ def watched(framework: str) -> Callable[..., list[float]]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        serve(watched(sys.argv[1]))
+        serve(watched_by(*sys.argv[1:]))
     else:
         show("Starlette", starlette_cases())
         show("Flask", flask_cases())
