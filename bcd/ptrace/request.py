@@ -6,6 +6,7 @@ A program asks on standard input, a person by hand in argv; either gets one line
 from __future__ import annotations
 
 import os
+import time
 
 from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits
@@ -220,7 +221,8 @@ def _from_document(document: dict[str, Any]) -> Request:
         request.memory = int(document["memory"])
     request.release = _optional_int(document.get("release"))
     request.copy = _optional_int(document.get("copy"))
-    request.started = float(document["started"])
+    # Not in the future, whatever damaged it: no duration may be below zero, or no number.
+    request.started = max(0.0, min(time.monotonic(), float(document["started"])))
     request.reason = _one_of(_REASONS, document.get("reason", "error"))
     request.hints = dict(document["hints"])
     request.limits = Limits(document.get("limits"))
@@ -263,6 +265,8 @@ def decode(line: bytes, what: str = "the request on standard input") -> Any:
         document, _ = make_scanner(settings)(text.strip(), 0)
     except (StopIteration, ValueError) as error:
         raise RequestError(f"{what} is no JSON: {error}") from None
+    except SystemError:  # 3.11 tells no more unless json.decoder is loaded. Source: Modules/_json.c
+        raise RequestError(f"{what} is no JSON") from None
     return document
 
 

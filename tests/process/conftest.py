@@ -16,6 +16,7 @@ import pytest
 
 from bcd.snapshot import decode, load_schema
 from tests.process.agreement import Agreement, Tally
+from tests.process.damages import Damages
 from tests.pythons import REPOSITORY, SUPPORTED, find
 
 if TYPE_CHECKING:
@@ -37,21 +38,27 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 TALLY = pytest.StashKey[Tally]()
+DAMAGES = pytest.StashKey[Damages]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count, over the whole session, what the tests compare with the truth."""
+    """Count, over the whole session, what the tests compare with the truth, and damaged memory."""
     config.stash[TALLY] = Tally()
+    config.stash[DAMAGES] = Damages()
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print what was compared with the truth."""
-    lines = list(config.stash[TALLY].table())
-    if lines:
-        terminalreporter.section("snapshots beside the truth")
-        terminalreporter.write("\n".join([*lines, ""]))
+    """Print what was compared with the truth, and what came of damaged memory."""
+    for title, counts in (
+        ("snapshots beside the truth", config.stash[TALLY]),
+        ("snapshots of damaged processes", config.stash[DAMAGES]),
+    ):
+        lines = list(counts.table())
+        if lines:
+            terminalreporter.section(title)
+            terminalreporter.write("\n".join([*lines, ""]))
 
 
 class Traced(NamedTuple):

@@ -1,6 +1,6 @@
 """Memory and requests that make no sense in places: there is a snapshot in time, or a reason.
 
-``BCD_TEST_DAMAGES`` says how many are read of each kind under each Python; 125 make 1,000.
+``BCD_TEST_DAMAGES`` says how many are read of each kind under each Python; 25 make 1,000 in all.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bcd.snapshot.limits import DEFAULTS
-from tests.process.conftest import CLOSED
+from tests.process.conftest import CLOSED, DAMAGES
+from tests.process.damages import READ_LIMIT_MS, exception_of, read_ms
+from tests.pythons import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 TARGET = REPOSITORY / "tests" / "targets" / "reading" / "standing.py"
 DAMAGED = REPOSITORY / "tests" / "targets" / "faults" / "damaged.py"
 NUMBER = int(os.environ.get("BCD_TEST_DAMAGES", "20"))
@@ -28,39 +30,53 @@ WORDS = ("words-0.0003", "words-0.003", "words-0.03")
 PAGES = ("pages-0.01", "pages-0.1")
 
 # The reading checks its time, 1 s, at each value; what it does between two comes on top.
-LONGEST_S = 4.0
+LONGEST_MS = 4 * READ_LIMIT_MS
+MOST_MEMORY = 256  # MiB
+
+Read = Callable[[str], list[dict[str, Any]]]
 
 
-@functools.cache
-def read_damaged(interpreter: str, kind: str) -> list[dict[str, Any]]:
-    """What came of each reading; every snapshot is valid, in time, and encodable."""
-    run = subprocess.run(
-        [interpreter, DAMAGED, kind, "0", str(NUMBER)], capture_output=True, check=False
-    )
-    assert run.returncode == 0, run.stderr.decode()
-    found = [json.loads(line) for line in run.stdout.splitlines()]
-    assert [one["seed"] for one in found] == list(range(NUMBER))
-    for one in found:
-        assert "fault" not in one, one["fault"]
-        if "refused" not in one:
-            CLOSED.validate(one["document"])
-            assert one["took"] < LONGEST_S
-    return found
+@pytest.fixture(scope="module")
+def read_damaged(
+    interpreter: str,
+    version: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Read:
+    """What came of each reading of a kind; every snapshot is valid, in time, and small enough."""
 
+    @functools.cache
+    def read(kind: str) -> list[dict[str, Any]]:
+        folder = tmp_path_factory.mktemp("damaged") / "kept"
+        run = subprocess.run(
+            [interpreter, DAMAGED, kind, "0", str(NUMBER), folder], capture_output=True, check=False
+        )
+        assert run.returncode == 0, run.stderr.decode()
+        found = [json.loads(line) for line in run.stdout.splitlines()]
+        assert [one["seed"] for one in found] == list(range(NUMBER))
+        pytestconfig.stash[DAMAGES].add(version, kind, found)
+        return found
 
-def exception_of(one: dict[str, Any]) -> str | None:
-    """The type of the exception that a snapshot shows."""
-    exception = one["document"]["exception"]
-    return exception["list"][0]["type"] if exception else None
+    def checked(kind: str) -> list[dict[str, Any]]:
+        found = read(kind)
+        for one in found:
+            assert "fault" not in one, one["fault"]
+            assert one["peak"] < MOST_MEMORY
+            if "refused" not in one:
+                CLOSED.validate(one["document"])
+                assert read_ms(one) < LONGEST_MS
+        return found
+
+    return checked
 
 
 @pytest.mark.parametrize("kind", [*WORDS, *PAGES, "heads"])
-def test_there_is_always_a_snapshot(interpreter: str, kind: str) -> None:
+def test_there_is_always_a_snapshot(read_damaged: Read, kind: str) -> None:
     """The exception is kept, unless the words were hit that say that it is one.
 
     None is refused for its damage, save where whole pages leave no type of the interpreter.
     """
-    found = read_damaged(interpreter, kind)
+    found = read_damaged(kind)
     taken = [one for one in found if "refused" not in one]
     assert len(taken) == len(found) or kind == "pages-0.1"
     assert len(taken) > len(found) * 3 // 4
@@ -70,9 +86,9 @@ def test_there_is_always_a_snapshot(interpreter: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [WORDS[0], WORDS[1], "heads"])
-def test_the_rest_survives(interpreter: str, kind: str) -> None:
+def test_the_rest_survives(read_damaged: Read, kind: str) -> None:
     """One damaged thread, frame, task or list does not cost the others."""
-    documents = [one["document"] for one in read_damaged(interpreter, kind)]
+    documents = [one["document"] for one in read_damaged(kind)]
     frames = [len(document["exception"]["list"][0]["frames"]) for document in documents]
     threads = [sum(bool(each["frames"]) for each in document["threads"]) for document in documents]
     assert sum(frames) > 22 * len(documents) * (0.3 if kind == WORDS[1] else 0.6)
@@ -81,21 +97,21 @@ def test_the_rest_survives(interpreter: str, kind: str) -> None:
         assert sum(len(document["tasks"]) for document in documents) > 6 * len(documents)
 
 
-def test_what_is_missing_is_said(interpreter: str) -> None:
+def test_what_is_missing_is_said(read_damaged: Read) -> None:
     """A snapshot that lacks threads says what could not be read."""
-    for one in read_damaged(interpreter, "heads"):
+    for one in read_damaged("heads"):
         document = one["document"]
         if len(document["threads"]) < 5:
             assert any("/proc/" not in note for note in document["notes"]), one["seed"]
 
 
-def test_hints(interpreter: str) -> None:
+def test_hints(read_damaged: Read) -> None:
     """With another address for the error the rest is kept; with one for ``int`` nothing is guessed.
 
     The process that is asked for its maps is another one here. Where that one's interpreter is
     elsewhere, the reading is refused.
     """
-    found = read_damaged(interpreter, "hints")
+    found = read_damaged("hints")
     for one in found:
         if "refused" in one:
             assert "was not recognised" in one["refused"]
@@ -105,9 +121,9 @@ def test_hints(interpreter: str) -> None:
     assert any("refused" not in one for one in found)
 
 
-def test_requests(interpreter: str) -> None:
+def test_requests(read_damaged: Read) -> None:
     """A request with damaged bytes is refused in words, or what it still says is done."""
-    for one in read_damaged(interpreter, "request"):
+    for one in read_damaged("request"):
         if "refused" in one:
             assert one["refused"]
         else:

@@ -1,132 +1,140 @@
-"""Reads a process whose memory makes no sense in places; run by the interpreter to be tested.
+"""Has the tracer read a process whose memory makes no sense in places, once for each seed.
 
-Usage: damaged.py KIND FIRST LAST
+Each time the target freezes itself, its copy is damaged, and the tracer process reads that.
+
+Usage: damaged.py KIND FIRST LAST FOLDER, by the interpreter to be tested
 Prints a JSON line for each seed: what was damaged, what came of it.
 """
 
 import asyncio  # before calibration, which otherwise stands in for it
+import contextlib
+import gzip
 import json
+import math
 import os
 import random
 import subprocess
 import sys
 import time
-import traceback
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path.append(REPOSITORY)
 
-from bcd.errors import MemoryFault, ReadError
-from bcd.ptrace import main
+from bcd.ptrace.bounds import Limits
 from bcd.ptrace.calibrate import calibrate
-from bcd.ptrace.document import Document
 from bcd.ptrace.memory import PAGE, LiveMemory, Memory
 from bcd.ptrace.objects import Objects
 from bcd.ptrace.redact import Redactor
-from bcd.ptrace.request import Request, from_line
 from bcd.ptrace.stacks import Frames, Stacks
 from bcd.ptrace.target import Target
 
 WORD = 8
 STANDING = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "reading", "standing.py")
+TRACER = os.path.join(REPOSITORY, "bcd", "ptrace", "__main__.py")
+PRESENT = 1 << 63  # in /proc/PID/pagemap, see the kernel's admin-guide/mm/pagemap.rst
 
 
-class FakeMemory(Memory):
-    """The pages of a process that is gone; ``change`` damages one when it is read first."""
+class RecordingMemory(Memory):
+    """Remembers which words are read."""
 
-    def __init__(self, pages, change=lambda number, page: None):
-        super().__init__(-1)
-        self.all = pages
-        self.change = change
-
-    def _pread(self, address, size):
-        numbers = range(address // PAGE, (address + size - 1) // PAGE + 1)
-        if len(numbers) > len(self.all) or not all(number in self.all for number in numbers):
-            raise MemoryFault(f"{size} bytes at {address:#x}")
-        data = b"".join(self.page(number) for number in numbers)
-        return data[address % PAGE : address % PAGE + size]
-
-    def page(self, number):
-        page = bytearray(self.all[number])
-        self.change(number, page)
-        return bytes(page)
-
-
-class RecordingMemory(FakeMemory):
-    def __init__(self, pages):
-        super().__init__(pages)
+    def __init__(self, descriptor):
+        super().__init__(descriptor)
         self.seen = {}
 
     def word(self, address):
-        self.seen[address // WORD] = None
+        self.seen[address // WORD * WORD] = None
         return super().word(address)
 
     def read(self, address, size):
-        self.seen.update(dict.fromkeys(range(address // WORD, (address + size - 1) // WORD + 1)))
+        self.seen.update(dict.fromkeys(range(address // WORD * WORD, address + size, WORD)))
         return super().read(address, size)
 
 
-def nonsense(dice, old, pages):
-    new = dice.choice(
-        [
-            0,
-            dice.getrandbits(64),
-            old ^ 1 << dice.randrange(64),
-            old + dice.choice([-16, -8, 8, 16, 4096]),
-            dice.choice(pages) * PAGE + dice.randrange(0, PAGE, WORD),
-            dice.randrange(1 << 40),
-        ]
-    )
-    return new & (1 << 64) - 1
+class Copy:
+    """A frozen copy of the target, to be damaged."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.memory = os.open(f"/proc/{pid}/mem", os.O_RDWR)
+        self.pages = list(pages(pid))
+        self.changed = set()
+
+    def put(self, address, data):
+        with contextlib.suppress(OSError):  # a page that nobody can have, like the kernel's own
+            os.pwrite(self.memory, data, address)
+            self.changed.update(range(address // WORD * WORD, address + len(data), WORD))
+
+    def put_nonsense(self, dice, address):
+        try:
+            old = int.from_bytes(os.pread(self.memory, WORD, address), "little")
+        except OSError:
+            return
+        new = dice.choice(
+            [
+                0,
+                dice.getrandbits(64),
+                old ^ 1 << dice.randrange(64),
+                old + dice.choice([-16, -8, 8, 16, 4096]),
+                dice.choice(self.pages) + dice.randrange(0, PAGE, WORD),
+                dice.randrange(1 << 40),
+            ]
+        )
+        self.put(address, (new & (1 << 64) - 1).to_bytes(WORD, "little"))
+
+
+def pages(pid):
+    """The addresses of the pages where Python has what is its own: its data, and what it made."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/pagemap", "rb", buffering=0) as present:
+        for line in maps:
+            fields = line.split()
+            start, end = (int(part, 16) for part in fields[0].split("-"))
+            constant = "python" in fields[-1] and fields[1] == "r--p"
+            if not constant and fields[1] != "rw-p":
+                continue
+            words = memoryview(os.pread(present.fileno(), (end - start) // PAGE * WORD, start // PAGE * WORD)).cast("Q")
+            for number, word in enumerate(words):
+                if constant or word & PRESENT:
+                    yield start + number * PAGE
+
+
+def chosen(dice, rate, count):
+    """So many of the numbers below ``count``, each with the same chance."""
+    at = -1
+    while True:
+        at += 1 + int(math.log(1 - dice.random()) / math.log(1 - rate))
+        if at >= count:
+            return
+        yield at
 
 
 def words(rate):
     """A share of all words."""
 
-    def of(seed, standing):
-        def change(number, page):
-            dice = random.Random(seed << 64 | number)
-            for at in range(0, PAGE, WORD):
-                if dice.random() < rate:
-                    old = int.from_bytes(page[at : at + WORD], "little")
-                    page[at : at + WORD] = nonsense(dice, old, standing.known).to_bytes(WORD, "little")
+    def damage(dice, copy, standing):
+        for number in chosen(dice, rate, len(copy.pages) * (PAGE // WORD)):
+            page, at = divmod(number, PAGE // WORD)
+            copy.put_nonsense(dice, copy.pages[page] + at * WORD)
 
-        return change
-
-    return of
+    return damage
 
 
 def whole_pages(rate):
     """A share of the pages, to their last byte."""
 
-    def of(seed, standing):
-        def change(number, page):
-            dice = random.Random(seed << 64 | number)
-            if dice.random() < rate:
-                page[:] = dice.randbytes(PAGE)
+    def damage(dice, copy, standing):
+        for number in chosen(dice, rate, len(copy.pages)):
+            copy.put(copy.pages[number], dice.randbytes(PAGE))
 
-        return change
-
-    return of
+    return damage
 
 
-def heads(seed, standing):
+def heads(dice, copy, standing):
     """One to five of the words that lead to threads, modules and tasks."""
-    dice = random.Random(seed)
-    hit = {}
-    for word in dice.sample(standing.heads, min(len(standing.heads), dice.randint(1, 5))):
-        number, at = divmod(word * WORD, PAGE)
-        old = int.from_bytes(standing.pages[number][at : at + WORD], "little")
-        hit.setdefault(number, {})[at] = nonsense(dice, old, standing.known).to_bytes(WORD, "little")
-
-    def change(number, page):
-        for at, word in hit.get(number, {}).items():
-            page[at : at + WORD] = word
-
-    return change
+    for address in dice.sample(standing.heads, min(len(standing.heads), dice.randint(1, 5))):
+        copy.put_nonsense(dice, address)
 
 
-KINDS = {
+DAMAGES = {
     "words-0.0003": words(0.0003),
     "words-0.003": words(0.003),
     "words-0.03": words(0.03),
@@ -137,31 +145,31 @@ KINDS = {
 
 
 class Standing:
-    """What was copied of the target, where its exception is, and the layout of both."""
+    """The target, which of its words tell what, and how it freezes itself."""
 
     def __init__(self):
-        process = subprocess.Popen([sys.executable, STANDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        with process:
-            self.said = json.loads(process.stdout.readline())
-            self.pages = copied_pages(process.pid)
-            process.communicate(b"\n")
-        self.known = sorted(self.pages)
-        self.own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY))
-        self.layout = calibrate(self.own)
+        self.process = subprocess.Popen(
+            [sys.executable, STANDING],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": REPOSITORY},
+        )
+        self.said = json.loads(self.process.stdout.readline())
+        self.layout = calibrate(LiveMemory(os.open("/proc/self/mem", os.O_RDONLY)))
         self.layout.slide = self.said["hints"]["int"] - id(int)
+        self.memory = os.open(f"/proc/{self.said['pid']}/mem", os.O_RDONLY)
         self.type_words = self._type_words()
         self.heads = self._head_words()
 
     def _type_words(self):
-        memory = RecordingMemory(self.pages)
+        memory = RecordingMemory(self.memory)
         info = Objects(memory, self.layout).type_of(self.said["hints"]["error"])
         assert info.full_name == "LookupError"
         return list(memory.seen)
 
     def _head_words(self):
-        memory = RecordingMemory(self.pages)
-        request = self.request()
-        target = Target(memory, self.layout, request.limits, Redactor())
+        memory = RecordingMemory(self.memory)
+        target = Target(memory, self.layout, Limits(), Redactor())
         thread = self.layout.thread
         interpreter = memory.word(thread.runtime + self.layout.slide + thread.runtime_interpreter)
         stacks = Stacks(target, Frames(target, "/"), interpreter)
@@ -170,112 +178,102 @@ class Standing:
         assert stacks.module_dict("threading")
         return list(memory.seen)
 
-    def request(self, hints=None):
-        request = Request()
-        request.pid, request.hints = os.getpid(), self.said["hints"] if hints is None else hints
-        request.mode = "frozen"
-        request.faulted_threads = {self.said["tid"]}
-        return request
+    def _ask(self, word):
+        self.process.stdin.write(f"{word}\n".encode())
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
-    def document(self, memory, request):
-        """A snapshot of such memory, and the seconds that reading it took."""
-        began = time.monotonic()
-        self.layout.slide = main._slide(request, self.own, memory, self.layout)
-        target = Target(memory, self.layout, request.limits, Redactor(request.redact, request.reveal))
-        building = Document(target, request, f"{REPOSITORY}/bcd/", "0")
-        building.read_urgent()
-        building.read_tasks()
-        took = time.monotonic() - began
-        return json.loads(building.finish(None)[1]), took
+    @contextlib.contextmanager
+    def frozen(self):
+        copy = Copy(self._ask("freeze"))
+        try:
+            yield copy
+        finally:
+            os.close(copy.memory)
+            self._ask("release")
 
-
-def copied_pages(pid):
-    pages = {}
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory, open(f"/proc/{pid}/maps") as maps:
-        for line in maps:
-            fields = line.split()
-            start, end = (int(part, 16) for part in fields[0].split("-"))
-            at = start
-            while at < end:  # a guard page in the midst may not be read
-                try:
-                    data = os.pread(memory.fileno(), min(end - at, 1 << 24), at)
-                except (OSError, OverflowError):
-                    data = b""
-                for offset in range(0, len(data), PAGE):
-                    pages[(at + offset) // PAGE] = data[offset : offset + PAGE]
-                at += len(data) or PAGE
-    return pages
+    def end(self):
+        self.process.communicate(b"\n")
+        assert self.process.returncode == 0, "it goes on as if nothing had happened"
 
 
-def is_hit(standing, memory):
-    """Whether the words that say what the exception is were damaged."""
-    for word in standing.type_words:
-        number, at = divmod(word * WORD, PAGE)
-        if memory.page(number)[at : at + WORD] != standing.pages[number][at : at + WORD]:
-            return True
-    return False
+def request(standing, copy, folder, **changes):
+    document = {
+        "version": 1, "arguments": ["--fault-thread", str(standing.said["tid"]), "--kv", "error:standing"],
+        "output": folder, "pid": standing.said["pid"], "mode": "frozen", "memory": copy.memory, "release": None,
+        "copy": None, "started": time.monotonic(), "reason": "error", "hints": standing.said["hints"],
+        "limits": {"string": 100}, "redact": ["pin"], "reveal": [], "notes": [],
+    }
+    return json.dumps({**document, **changes}).encode()
 
 
-def damaged_hints(dice, standing):
-    """The request's hints, one of which is something else."""
+def damaged_hints(dice, standing, copy):
+    """The request's hints, one of which is something else, and the process that is to help."""
     hints = dict(standing.said["hints"])
     name = dice.choice(["int", "error"])
-    others = [0, -1, None, "x", [], 1.5, 1 << 70, dice.getrandbits(64), dice.choice(standing.known) * PAGE + 8, hints[name] + 8]
+    others = [0, -1, None, "x", [], 1.5, 1 << 70, dice.getrandbits(64), dice.choice(copy.pages) + 8, hints[name] + 8]
     hints[name] = dice.choice(others)
-    return name, hints
+    return name, hints, dice.choice([standing.said["pid"], os.getpid()])
 
 
-def read_hints(standing, seed):
-    name, hints = damaged_hints(random.Random(seed), standing)
-    return standing.document(FakeMemory(standing.pages), standing.request(hints)), name == "error"
+def damaged_request(dice, line):
+    """A request of which some bytes are something else, in half of all cases digits alone.
+
+    Not in the folder, which is to be found.
+    """
+    raw = bytearray(line)
+    folder = range(line.index(b'"output"'), line.index(b'"pid"'))
+    places = sorted({*range(len(raw))} - {*folder})
+    others = [dice.randrange(11, 256), *b'0123456789"{}[],:-en']
+    if dice.random() < 0.5:
+        places, others = [at for at in places if raw[at] in b"0123456789"], b"123456789"
+    for at in dice.sample(places, dice.randint(1, 6)):
+        raw[at] = dice.choice(others)
+    return bytes(raw)
 
 
-def read_request(standing, seed):
-    """A request of which some bytes are something else; it may be refused, by a ReadError alone."""
-    dice = random.Random(seed)
-    line = json.dumps(
-        {
-            "version": 1, "arguments": ["--fault-thread", str(standing.said["tid"]), "--kv", "error:standing"],
-            "output": "/nowhere", "pid": os.getpid(), "mode": "frozen", "memory": 3, "release": None, "copy": None,
-            "started": 1.0, "reason": "error", "hints": standing.said["hints"], "limits": {"string": 100},
-            "redact": ["pin"], "reveal": [], "notes": [],
-        }
-    )
-    raw = bytearray(line.encode())
-    for _ in range(dice.randint(1, 6)):
-        at = dice.randrange(len(raw))
-        raw[at] = dice.choice([dice.randrange(256), *b'0123456789"{}[],:-en'])
-    request = from_line(bytes(raw))
-    if request.pid != os.getpid():
-        request.pid = 1 << 22
-    return standing.document(FakeMemory(standing.pages), request), request.hints.get("error") != standing.said["hints"]["error"]
-
-
-def read_memory(kind, standing, seed):
-    memory = FakeMemory(standing.pages, KINDS[kind](seed, standing))
-    return standing.document(memory, standing.request()), is_hit(standing, memory)
-
-
-def read(kind, standing, seed):
+def damage(kind, dice, standing, copy, folder):
+    """Do it; returns the request and whether the words were hit that say what the exception is."""
     if kind == "hints":
-        return read_hints(standing, seed)
+        name, hints, pid = damaged_hints(dice, standing, copy)
+        return request(standing, copy, folder, hints=hints, pid=pid), name == "error"
     if kind == "request":
-        return read_request(standing, seed)
-    return read_memory(kind, standing, seed)
+        line = damaged_request(dice, request(standing, copy, folder))
+        return line, str(standing.said["hints"]["error"]).encode() not in line
+    DAMAGES[kind](dice, copy, standing)
+    return request(standing, copy, folder), not copy.changed.isdisjoint(standing.type_words)
 
 
-def run(kind, seeds):
+def read(kind, seed, standing, folder):
+    with standing.frozen() as copy:
+        line, hit = damage(kind, random.Random(seed), standing, copy, folder)
+        tracer = subprocess.Popen(
+            [sys.executable, "-I", "-S", TRACER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[copy.memory],
+        )
+        tracer.stdin.write(line + b"\n{}\n")
+        tracer.stdin.close()
+        said, complaint = tracer.stdout.read().decode(), tracer.stderr.read().decode()
+        _, status, usage = os.wait4(tracer.pid, 0)
+        tracer.returncode = os.waitstatus_to_exitcode(status)
+    return {"seed": seed, "hit": hit, "peak": usage.ru_maxrss / 1024, **outcome(tracer.returncode, said, complaint)}
+
+
+def outcome(status, said, complaint):
+    if status == 0 and not complaint:
+        with open(said.rstrip("\n"), "rb") as file:
+            raw = file.read()
+        return {"document": json.loads(gzip.decompress(raw) if said.endswith(".gz\n") else raw)}
+    if status == 1 and complaint.count("\n") == 1 and "please report" not in complaint:
+        return {"refused": complaint.rstrip("\n")}
+    return {"fault": f"status {status}: {said}{complaint}"}
+
+
+def main(kind, first, last, folder):
     standing = Standing()
-    for seed in seeds:
-        line = {"seed": seed}
-        try:
-            (line["document"], line["took"]), line["hit"] = read(kind, standing, seed)
-        except ReadError as refusal:
-            line["refused"] = str(refusal)
-        except Exception:
-            line["fault"] = traceback.format_exc()
-        print(json.dumps(line), flush=True)
+    for seed in range(int(first), int(last)):
+        print(json.dumps(read(kind, seed, standing, folder)), flush=True)
+    standing.end()
 
 
-if __name__ == "__main__":
-    run(sys.argv[1], range(int(sys.argv[2]), int(sys.argv[3])))
+main(*sys.argv[1:])

@@ -1,4 +1,8 @@
-"""Stands still with an exception, threads and tasks, and says where to find them."""
+"""Stands still with an exception, threads and tasks, and says where to find them.
+
+Told to "freeze" it says who its copy is, and ends that when told to "release"; at the end of its
+input, or told anything else, it goes on.
+"""
 
 import asyncio
 import json
@@ -57,8 +61,24 @@ def stand():
             "executable": None,
         }
         print(json.dumps({"pid": os.getpid(), "hints": hints, "tid": os.getpid()}), flush=True)
-        sys.stdin.readline()
+        obey()
     gate.set()
+
+
+def obey():
+    frozen = None
+    for line in sys.stdin:
+        if line == "freeze\n":
+            from bcd.freeze import freeze
+
+            frozen = freeze(seconds=60)
+            frozen.close()
+            print(frozen.copy, flush=True)
+        elif line == "release\n":
+            frozen.release()
+            print("null", flush=True)
+        else:
+            return
 
 
 asyncio.run(main())

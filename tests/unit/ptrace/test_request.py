@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ DOCUMENT = {
     "pid": 4320,
     "memory": 3,
     "release": None,
-    "started": 12345.678,
+    "started": 1.25,
     "reason": "error",
     "hints": {"int": 1, "error": 2, "hexversion": 3, "executable": [4, 5]},
     "limits": {"depth": 5},
@@ -54,7 +55,7 @@ class TestLine:
         assert request.classifiers == ["ValueError"]
         assert request.output == "/folder/\udce9"
         assert (request.mode, request.copy, request.memory) == ("frozen", 4321, 3)
-        assert (request.release, request.started, request.reason) == (None, 12345.678, "error")
+        assert (request.release, request.started, request.reason) == (None, 1.25, "error")
         assert request.hints == DOCUMENT["hints"]
         assert request.limits["depth"] == 5
         assert (request.redact, request.reveal) == (["salary"], ["session_count"])
@@ -75,6 +76,14 @@ class TestLine:
             [],
             "error",
         )
+
+    @pytest.mark.parametrize("started", ["1e300", "Infinity", "NaN", "-1", "-1e300", "-Infinity"])
+    def test_a_start_that_cannot_be(self, started: str) -> None:
+        """No snapshot tells of a duration that is below zero or endless."""
+        text = line().replace(b'"started": 1.25', f'"started": {started}'.encode())
+        before = from_line(text).started
+        assert before is not None
+        assert 0 <= before <= time.monotonic()
 
     @pytest.mark.parametrize("cut", range(0, 300, 7))
     def test_cut_short(self, cut: int) -> None:
