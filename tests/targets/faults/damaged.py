@@ -55,6 +55,8 @@ class Copy:
 
     def __init__(self, pid):
         self.pid = pid
+        while not sleeps(pid):  # until then it needs its stack
+            time.sleep(0.0001)
         self.memory = os.open(f"/proc/{pid}/mem", os.O_RDWR)
         self.pages = list(pages(pid))
         self.changed = set()
@@ -80,6 +82,11 @@ class Copy:
             ]
         )
         self.put(address, (new & (1 << 64) - 1).to_bytes(WORD, "little"))
+
+
+def sleeps(pid):
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[0] == b"S"
 
 
 def pages(pid):
