@@ -147,6 +147,21 @@ class Capture:
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be traced", problem)
 
+    def count(self, error: BaseException, occasion: Occasion) -> bool:
+        """Count an error of which nothing is left that could be traced.
+
+        Returns:
+            Whether it counts: it is not expected, and no hook saw it before.
+        """
+        try:
+            wanted = self._is_wanted(error, occasion)
+            if wanted:
+                suppressed.add(type_name(error))
+        except Exception as problem:  # noqa: BLE001 - never into the program
+            complain(f"{self._integration}: an error could not be counted", problem)
+            return False
+        return wanted
+
     def _is_wanted(self, error: BaseException, occasion: Occasion) -> bool:
         return not is_expected(error, self._all_ignored(), occasion.client_gone) and (
             not already_seen(error, occasion.scope())

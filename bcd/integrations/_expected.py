@@ -137,6 +137,9 @@ def _comes_from_server(traceback: TracebackType | None) -> bool:
 
 
 _RULES: dict[str, Rule] = {
+    "celery.exceptions.Ignore": _always,
+    "celery.exceptions.Reject": _always,
+    "celery.exceptions.Retry": _always,
     "django.core.exceptions.BadRequest": _always,
     "django.core.exceptions.PermissionDenied": _always,
     "django.core.exceptions.RequestAborted": _always,

@@ -24,6 +24,7 @@ PROJECT = PACKAGE.parent
 MAY_USE = {
     "cli": {"click", "platformdirs", "rich"},
     "folder.py": {"platformdirs"},
+    "integrations/celery.py": {"celery"},
     "integrations/django": {"asgiref", "django"},
     "integrations/flask.py": {"flask", "werkzeug"},
     "integrations/starlette.py": {"starlette"},
