@@ -78,10 +78,10 @@ class _Outermost(BcdMiddleware):
     integration = "starlette"
 
     def status_of(self, error: BaseException) -> int | None:
+        has_started = False
         for frame in _frames(error.__traceback__):
-            response = _answer_in(frame)
-            if frame.f_code in _RESPONDING:
-                response = frame.f_locals.get("self")
+            has_started = has_started or _has_started(frame)
+            response = _response_in(frame, has_started=has_started)
             status = getattr(response, "__dict__", {}).get("status_code")
             if isinstance(status, int):
                 return status
@@ -107,6 +107,24 @@ def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
     while traceback is not None:
         yield traceback.tb_frame
         traceback = traceback.tb_next
+
+
+def _response_in(frame: FrameType, *, has_started: bool) -> object:
+    """The response that was being sent in a frame, or sent before it.
+
+    FastAPI leaves the dependencies of a request once that has its response
+    (fastapi/routing.py, 0.165: ``request_response``).
+    """
+    if frame.f_code in _RESPONDING:
+        return frame.f_locals.get("self")
+    if frame.f_code is _ANSWERING:
+        return _answer_in(frame)
+    sent = frame.f_locals.get("response") if has_started else None
+    return sent if isinstance(sent, Response) else None
+
+
+def _has_started(frame: FrameType) -> bool:
+    return frame.f_code is _ANSWERING and frame.f_locals.get("response_started") is True
 
 
 def _answer_in(frame: FrameType) -> object:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import TYPE_CHECKING, Any
 
 import flask
 import pytest
-from werkzeug.exceptions import BadGateway
+from werkzeug.exceptions import BadGateway, InternalServerError
 from werkzeug.test import EnvironBuilder
 from werkzeug.wsgi import ClosingIterator
 
@@ -113,6 +114,116 @@ class TestWhere:
         with pytest.raises(Boom):
             shop(lambda: Custom("tea")).test_client().get("/fail").close()
         assert len(traced.errors) == 1
+
+    def test_asynchronous_view(self, traced: Any) -> None:
+        """A coroutine, which Flask runs in an event loop of its own (asgiref)."""
+
+        async def view() -> str:
+            await asyncio.sleep(0)
+            raise Boom("deep")
+
+        assert shop(view).test_client().get("/fail").status_code == 500
+        (attributes,) = traced.attributes
+        assert attributes["http.route"] == "/fail"
+        assert attributes["code.function.name"].endswith("view")
+
+    def test_body_with_context(self, traced: Any) -> None:
+        """A generator that keeps the request to its end (``stream_with_context``)."""
+
+        def view() -> flask.Response:
+            def pour() -> Iterator[str]:
+                yield flask.request.path
+                raise Boom(flask.request.path)
+
+            return flask.Response(flask.stream_with_context(pour()))
+
+        answer = shop(view).test_client().get("/fail", buffered=False)
+        chunks = iter(answer.response)
+        assert next(chunks) == b"/fail"
+        with pytest.raises(Boom):
+            next(chunks)
+        answer.close()
+        (attributes,) = traced.attributes
+        assert attributes["http.route"] == "/fail"
+
+    @pytest.mark.parametrize("where", ["before_request", "after_request", "teardown_appcontext"])
+    def test_functions_around_the_view(self, traced: Any, where: str) -> None:
+        """Flask answers what those before and after it raise; a teardown's error is the server's."""
+
+        def broken(_: object = None) -> flask.Response:
+            raise Boom(where)
+
+        app = shop(lambda: "tea")
+        getattr(app, where)(broken)
+        if where == "teardown_appcontext":
+            with pytest.raises(Boom):
+                app.test_client().get("/fail")
+        else:
+            assert app.test_client().get("/fail").status_code == 500
+        assert [str(error) for error in traced.errors] == [where]
+
+
+class TestHandlers:
+    """What the program's own handlers answer is handled; what they raise is an error."""
+
+    def test_of_a_class(self, traced: Any) -> None:
+        """A handler for the class of the error, or for all classes."""
+        for kind in (Boom, Exception):
+            app = shop()
+            app.register_error_handler(kind, lambda error: (f"sorry: {error}", 418))
+            answer = app.test_client().get("/fail")
+            assert (answer.status_code, answer.data) == (418, b"sorry: deep")
+        assert traced.errors == []
+
+    @pytest.mark.parametrize("key", [500, InternalServerError])
+    def test_of_the_status(self, traced: Any, key: Any) -> None:
+        """A page for 500s is a page: the error was not handled."""
+        app = shop()
+        app.register_error_handler(key, lambda error: (f"sorry: {error.original_exception}", 500))
+        assert app.test_client().get("/fail").data == b"sorry: deep"
+        assert [str(error) for error in traced.errors] == ["deep"]
+
+    def test_that_fail(self, traced: Any) -> None:
+        """The handler's error, with the first as its context."""
+        app = shop()
+        app.register_error_handler(Boom, lambda _: 1 / 0)
+        assert app.test_client().get("/fail").status_code == 500
+        (error,) = traced.errors
+        assert isinstance(error, ZeroDivisionError)
+        assert isinstance(error.__context__, Boom)
+
+    def test_of_a_blueprint(self, traced: Any) -> None:
+        """A blueprint's handler answers for its own views alone."""
+        app = bare_shop()
+        cart = flask.Blueprint("cart", "shop", url_prefix="/cart")
+        inner = flask.Blueprint("inner", "shop", url_prefix="/inner")
+        cart.add_url_rule("/fail", "fail", fail)
+        inner.add_url_rule("/fail/<int:number>", "fail", lambda **_: fail())
+        inner.register_error_handler(Boom, lambda _: ("sorry", 418))
+        cart.register_blueprint(inner)
+        app.register_blueprint(cart)
+        Bcd(app)
+        assert app.test_client().get("/cart/inner/fail/7").status_code == 418
+        assert traced.errors == []
+        assert app.test_client().get("/cart/fail").status_code == 500
+        assert traced.attributes[0]["http.route"] == "/cart/fail"
+
+    def test_error_that_propagates(self, traced: Any) -> None:
+        """``PROPAGATE_EXCEPTIONS``: the server gets the error, its chain as it was (trap 10)."""
+
+        def view() -> str:
+            try:
+                return fail()
+            except Boom as cause:
+                raise ValueError("effect") from cause
+
+        app = shop(view)
+        app.config["PROPAGATE_EXCEPTIONS"] = True
+        with pytest.raises(ValueError, match="effect") as caught:
+            app.test_client().get("/fail")
+        assert str(caught.value.__cause__) == "deep"
+        assert caught.value.__suppress_context__
+        assert traced.errors == [caught.value]
 
 
 class TestHappyPath:
