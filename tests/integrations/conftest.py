@@ -231,7 +231,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 Serve: TypeAlias = Callable[..., Server]
-_LISTENING = re.compile(r"(?:running on|Listening at:) http://127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"(?:[Rr]unning on|Listening at:) http://127\.0\.0\.1:(\d+)")
 
 
 @pytest.fixture
@@ -239,8 +239,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start real servers on free ports; they are gone when the test is over."""
     servers: list[Server] = []
 
-    def start(arguments: Sequence[str], folder: str = "snapshots") -> Server:
-        server = _start(arguments, tmp_path / folder)
+    def start(arguments: Sequence[str], folder: str = "snapshots", **environment: str) -> Server:
+        server = _start(arguments, tmp_path / folder, environment)
         servers.append(server)
         return server
 
@@ -249,12 +249,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         _end(server)
 
 
-def _start(arguments: Sequence[str], folder: Path) -> Server:
+def _start(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Server:
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
         env=os.environ
-        | {"BCD_DIR": str(folder), "HOME": str(folder.parent), "PYTHONUNBUFFERED": "1"},
+        | {"BCD_DIR": str(folder), "HOME": str(folder.parent), "PYTHONUNBUFFERED": "1"}
+        | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -148,7 +148,7 @@ class TestWhere:
 
     @pytest.mark.parametrize("where", ["before_request", "after_request", "teardown_appcontext"])
     def test_functions_around_the_view(self, traced: Any, where: str) -> None:
-        """Flask answers what those before and after it raise; a teardown's error is the server's."""
+        """Flask answers what those around it raise, save a teardown's error."""
 
         def broken(_: object = None) -> flask.Response:
             raise Boom(where)

@@ -122,11 +122,10 @@ def was_dropped(_: Any) -> HttpResponse:
 
 
 def sell(_: Any, how: str) -> HttpResponse:
-    """Write to the database, and fail unless told otherwise; the request is one transaction."""
+    """Write to the database, and fail if told so; the request is one transaction."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS orders (number INTEGER PRIMARY KEY)")
-        cursor.execute("INSERT INTO orders VALUES (7)")
-        if how == "twice":
+        if how != "count":
             cursor.execute("INSERT INTO orders VALUES (7)")
         if how == "badly":
             raise Boom("after the order was written")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import flask
 
-from bcd import GlobalConfig, update_config
+from bcd import BTTracer, GlobalConfig, update_config
 from bcd.integrations.flask import Bcd
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class Boom(Exception):  # noqa: N818 - short
 def ok() -> str:
     """Work."""
     return "tea"
+
+
+def pid() -> str:
+    """Tell which worker answers."""
+    return str(os.getpid())
 
 
 def missing() -> str:
@@ -72,6 +77,7 @@ def program() -> flask.Flask:
     """The program."""
     app = flask.Flask("program")
     app.add_url_rule("/ok", "ok", ok)
+    app.add_url_rule("/pid", "pid", pid)
     app.add_url_rule("/missing", "missing", missing)
     app.add_url_rule("/t/<tenant>/fail/<number>", "fail", fail)
     app.add_url_rule("/half", "half", half)
@@ -82,4 +88,5 @@ def program() -> flask.Flask:
 
 bare = program()
 traced = program()
-Bcd(traced)
+path = os.environ.get("TEST_TRACER")
+Bcd(traced, tracer=BTTracer(path=path) if path else None)
