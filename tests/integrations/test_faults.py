@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from bcd.store.files import FolderStore
-from tests.integrations.conftest import poll
+from tests.integrations.conftest import PATIENCE, poll
+from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,13 +120,63 @@ def test_folder(
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    ["no program", "hanging", "hanging, live", pytest.param("full", marks=as_root)],
+)
+def test_storm(serve: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str) -> None:
+    """Of 200 requests that fail at once each gets its own 500, while the tracer still hangs.
+
+    One that reads the live process holds the request that it is about, and no other.
+    """
+    tracer = RecordingProgram(tmp_path)
+    hanging = tracer.fifo()
+    tracer.do(f"wait {hanging}")
+    monkeypatch.setenv("TEST_FAULT", fault)
+    monkeypatch.setenv("TEST_TRACER", tracer.path)
+    folder = tmp_path / "snapshots"
+    if fault == "full":
+        full(folder)
+    try:
+        server = serve(COMMAND)
+        let_go = partial(tracer.let_go, hanging) if "hanging" in fault else int
+        answers = storm(server, "/fail/plain", int(fault == "hanging, live"), let_go)
+        assert answers == [ANSWER] * STORM
+        assert server.request("GET", "/ok")[2] == b"tea"
+        assert server.stop() == []
+    finally:
+        if folder.is_mount():
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_storm_on_threads(serve: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same where each request has a thread: the tracer holds one of four."""
+    tracer = RecordingProgram(tmp_path)
+    hanging = tracer.fifo()
+    tracer.do(f"wait {hanging}")
+    monkeypatch.setenv("TEST_TRACER", tracer.path)
+    gunicorn = ["gunicorn", "--bind", "127.0.0.1:0", "--chdir", "tests/integrations/programs"]
+    bare, traced = (
+        serve([*gunicorn, "--threads", "4", f"wsgi_program:{program}"], program)
+        for program in ("bare", "traced")
+    )
+    answers = storm(traced, "/t/x/fail/7", 1, partial(tracer.let_go, hanging))
+    assert answers == [bare.request("GET", "/t/x/fail/7")] * STORM
+
+
+def storm(server: Any, path: str, held: int, let_go: Callable[[], object]) -> list[Any]:
+    """Send requests all at once; let the tracer go on when all but those held have an answer."""
+    with ThreadPoolExecutor(STORM) as clients:
+        asked = [clients.submit(server.request, "GET", path) for _ in range(STORM)]
+        answers = as_completed(asked, PATIENCE)
+        first = [next(answers).result() for _ in range(STORM - held)]
+        let_go()
+        return [*first, *(answer.result() for answer in answers)]
+
+
 def check_answers(server: Any, said: str) -> None:
     """The program answers as ever, one line says what went wrong, and nothing is left."""
-    assert server.request("GET", "/fail/plain") == (
-        500,
-        [("server", "uvicorn"), ("content-length", "21"), ("content-type", CONTENT_TYPE)],
-        b"Internal Server Error",
-    )
+    assert server.request("GET", "/fail/plain") == ANSWER
     assert server.request("GET", "/ok")[2] == b"tea"
     (line,) = poll(lambda: lines_of_bcd(server), "what bcd has to say")
     assert said in line
@@ -135,6 +188,12 @@ def check_answers(server: Any, said: str) -> None:
 
 
 CONTENT_TYPE = "text/plain; charset=utf-8"
+ANSWER = (
+    500,
+    [("server", "uvicorn"), ("content-length", "21"), ("content-type", CONTENT_TYPE)],
+    b"Internal Server Error",
+)
+STORM = 200
 
 
 def children(server: Any) -> list[psutil.Process]:

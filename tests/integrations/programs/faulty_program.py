@@ -23,6 +23,7 @@ TRACERS: dict[str, dict[str, Any]] = {
     "no interpreter": {"python": "/nowhere/python"},
     "another interpreter": {"python": "/usr/bin/python3"},
     "killed": {"program": Path(__file__).with_name("killed_tracer.py")},
+    "hanging": {"program": os.environ.get("TEST_TRACER")},
     "silent": {"program": Path(__file__).with_name("silent_tracer.py"), "timeout": 0.5},
 }
 if FAULT == "free-threaded":
@@ -52,4 +53,8 @@ async def ok(_: Request) -> Response:
 
 
 app = Starlette(routes=[Route("/fail/{kind:path}", fail), Route("/ok", ok)])
-instrument(app, tracer=bcd.PythonTracer(**TRACERS.get(FAULT, {})))
+if FAULT == "hanging, live":
+    tracer: bcd.Tracer = bcd.BTTracer(path=os.environ["TEST_TRACER"])
+else:
+    tracer = bcd.PythonTracer(**TRACERS.get(FAULT, {}))
+instrument(app, tracer=tracer)
