@@ -29,6 +29,10 @@ _GENERATORS = 0x20 | 0x80 | 0x200
 """``CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR``. Source: documentation of inspect."""
 
 
+Instruction = tuple[int, int, int]
+"""Its number, its argument, and the offset of the next."""
+
+
 class Handler:
     """Where an exception between two offsets in bytes is handled.
 
@@ -79,59 +83,80 @@ class Instructions:
         self._ends = {self.numbers.get(name) for name in (*_LAST, *_ALWAYS)}
         self._arguments = set(self.numbers.values())
         self._arguments -= set(range(opcode.HAVE_ARGUMENT))
+        self._known: dict[tuple[int, int | None], tuple[int | None, int | None]] = {}
         self._plain, self._caches = _plain_forms(self.numbers)
+        self.begin_of_exit = bytes(
+            [self.numbers["PUSH_EXC_INFO"], 0, self.numbers["WITH_EXCEPT_START"], 0]
+        )
+        """How the handler of a ``with`` block begins."""
 
-    def walk(self, code: bytes) -> Iterator[tuple[int, int, int, int]]:
-        """(offset, number, argument, offset of the next) of each instruction, unspecialized.
+    def decode(self, code: bytes) -> dict[int, Instruction]:
+        """The instructions, unspecialized, by their offsets.
 
         Raises:
             ValueError: A debugger has patched the code, or it is damaged.
         """
+        found: dict[int, Instruction] = {}
+        plain, caches, extends = self._plain, self._caches, self._extends
         at = argument = 0
         while at < len(code):
-            number = self._plain.get(code[at])
+            number = plain.get(code[at])
             if number is None:
                 raise ValueError(f"instruction {code[at]} is not a plain one")
             argument = argument << 8 | code[at + 1]
-            after = at + _UNIT + self._caches[number] * _UNIT
-            yield at, number, argument, after
-            if number != self._extends:
+            after = at + _UNIT + caches[number] * _UNIT
+            found[at] = number, argument, after
+            if number != extends:
                 argument = 0
             at = after
+        return found
 
-    def depths(self, code: bytes, table: list[Handler], *, generator: bool) -> dict[int, int]:
+    def depths(
+        self, code: dict[int, Instruction], table: list[Handler], *, generator: bool
+    ) -> dict[int, int]:
         """Height of the stack before each instruction that can be reached, by its offset.
 
         Raises:
             ValueError: Two ways to one instruction differ: this code is not understood.
         """
-        steps = {at: (number, argument, after) for at, number, argument, after in self.walk(code)}
         found: dict[int, int] = {}
         # Before 3.13 what is sent to a generator first is not the effect of an instruction.
         to_do = [(0, 1 if generator and sys.version_info < (3, 13) else 0)]
         to_do += [(each.target, each.depth + each.extra) for each in table]
         while to_do:
             at, depth = to_do.pop()
-            if found.setdefault(at, depth) != depth:
-                raise ValueError(f"the stack at offset {at} could be of two heights")
-            for following in self._following(steps[at], depth):
-                if found.get(following[0]) != following[1]:
-                    to_do.append(following)
+            while at not in found:
+                found[at] = depth
+                number, argument, after = code[at]
+                jump, step = self._effects(number, argument)
+                if jump is not None:
+                    to_do.append((self._target(number, argument, after), depth + jump))
+                if step is None:
+                    break
+                at, depth = after, depth + step
+            else:
+                if found[at] != depth:
+                    raise ValueError(f"the stack at offset {at} could be of two heights")
         return found
 
-    def _following(self, step: tuple[int, int, int], depth: int) -> Iterator[tuple[int, int]]:
-        """Where an instruction leads to, and how high the stack is there."""
-        number, argument, after = step
-        if number == self._extends:
-            yield after, depth
-            return
+    def _target(self, number: int, argument: int, after: int) -> int:
+        """Where a jump leads to."""
+        return after + (-argument if "BACKWARD" in self.names[number] else argument) * _UNIT
+
+    def _effects(self, number: int, argument: int) -> tuple[int | None, int | None]:
+        """How an instruction changes the height where it jumps and where it goes on, if it does."""
         known = argument if number in self._arguments else None
-        if number in self._jumps:
-            backward = "BACKWARD" in self.names[number]
-            target = after + (-argument if backward else argument) * _UNIT
-            yield target, depth + self._effect(number, known, jump=True)
-        if number not in self._ends:
-            yield after, depth + self._effect(number, known, jump=False)
+        found = self._known.get((number, known))
+        if found is None:
+            found = self._known[number, known] = self._read_effects(number, known)
+        return found
+
+    def _read_effects(self, number: int, known: int | None) -> tuple[int | None, int | None]:
+        if number == self._extends:
+            return None, 0
+        jump = self._effect(number, known, jump=True) if number in self._jumps else None
+        step = None if number in self._ends else self._effect(number, known, jump=False)
+        return jump, step
 
 
 def _plain_forms(numbers: dict[str, int]) -> tuple[dict[int, int], dict[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from itertools import islice
 
 from bcd.errors import MemoryFault
 from bcd.ptrace.objects import TUPLE, Objects
@@ -37,14 +38,17 @@ class Code:
         self.kinds, _ = objects.raw_bytes(kinds, len(self.names))
         self._table = memory.word(address + layout.line_table)
         self._mentioned = memory.word(address + layout.global_names)
+        self._mentions: frozenset[str] | None = None
         self._objects = objects
         self._positions: dict[int, tuple[int | None, ...]] = {}
         self._decoder: types.CodeType | None = None
 
     def mentions(self, name: str) -> bool:
         """Whether a name stands in the code, of a global or an attribute."""
-        names = self._objects.sequence(self._mentioned, 4096)[0]
-        return any(self._objects.name(each) == name for each in names)
+        if self._mentions is None:
+            names = self._objects.sequence(self._mentioned, 4096)[0]
+            self._mentions = frozenset(map(self._objects.name, names))
+        return name in self._mentions
 
     def position(self, instruction: int) -> tuple[int | None, ...]:
         """Line, last line, column and last column of an instruction, by its offset in bytes."""
@@ -61,9 +65,8 @@ class Code:
                 co_linetable=table, co_firstlineno=self.first_line
             )
         unit = max(instruction, 0) // 2
-        for index, position in enumerate(self._decoder.co_positions()):
-            if index == unit:
-                return tuple(map(_sensible, position, (1, 1, 0, 0)))
+        for position in islice(self._decoder.co_positions(), unit, unit + 1):
+            return tuple(map(_sensible, position, (1, 1, 0, 0)))
         return (None,) * 4
 
 
@@ -84,12 +87,14 @@ class Codes:
         self._memory = objects.memory
         self._layout = objects.layout.frame
         self._codes: dict[int, Code] = {}
+        self._of_frames: dict[int, Code | None] = {}
         self._code_type = objects.static(types.CodeType)
 
     def read(self, address: int) -> Code | None:
         """The code object at an address; None where there is another object."""
-        if address in self._codes:
-            return self._codes[address]
+        code = self._codes.get(address)
+        if code is not None:
+            return code
         if self._objects.type_address(address) != self._code_type:
             return None
         code = self._codes[address] = Code(self._objects, address)
@@ -97,6 +102,11 @@ class Codes:
 
     def of_frame(self, frame: int) -> Code | None:
         """The code of an interpreter frame; None for one that stands for C code."""
+        if frame not in self._of_frames:
+            self._of_frames[frame] = self._read_of_frame(frame)
+        return self._of_frames[frame]
+
+    def _read_of_frame(self, frame: int) -> Code | None:
         if self._memory.byte(frame + self._layout.owner) >= _OWNED_BY_C:
             return None
         address = self._memory.word(frame + self._layout.code)

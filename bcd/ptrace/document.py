@@ -17,7 +17,7 @@ from bcd.ptrace.interpreters import interpreters
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.process import foreign_root, read_process, rfc3339, start_time
 from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
-from bcd.ptrace.stacks import Frames, Stacks
+from bcd.ptrace.stacks import Frames
 from bcd.ptrace.tasks import Tasks
 from bcd.ptrace.threads import Threads
 from bcd.ptrace.write import encode
@@ -61,6 +61,7 @@ class Document:
         self._exceptions: dict[str, Any] | None = None
         self._threads: list[dict[str, Any]] = []
         self._tasks: list[dict[str, Any]] = []
+        self._known_threads: dict[int, Threads] = {}
         self._deadlocks: list[str] = []
         self._loaded: str | None = None
         self._version = version
@@ -101,6 +102,7 @@ class Document:
         known = self._frames.modules
         self._frames = Frames(self._target, self._frames.own_folder)
         self._frames.modules.update(known)
+        self._known_threads.clear()
         self._target.remarks.note("tasks: they were read while the program went on")
 
     def finish(self, blocked_ms: float | None) -> tuple[str, bytes]:
@@ -157,7 +159,7 @@ class Document:
                 f"interpreter {interpreter.id} has a GIL of its own and ran while the process was"
                 " copied: what the running thread shows may be of different moments"
             )
-        threads = Threads(self._target, self._frames, interpreter)
+        threads = self._threads_in(interpreter)
         read: dict[int, dict[str, Any]] = {}
         only = self._request.only_threads
         for state, tid in threads.states(self._request.faulted_threads):
@@ -178,6 +180,13 @@ class Document:
             self._section(f"what thread {thread['tid']} waits for", tell)
         self._deadlocks += threads.waits.deadlocks()
 
+    def _threads_in(self, interpreter: Interpreter) -> Threads:
+        """The reader of an interpreter's threads; it knows what was read of them before."""
+        if interpreter.address not in self._known_threads:
+            threads = Threads(self._target, self._frames, interpreter)
+            self._known_threads[interpreter.address] = threads
+        return self._known_threads[interpreter.address]
+
     def _read_thread(self, threads: Threads, state: int, read: dict[int, dict[str, Any]]) -> None:
         read[state] = threads.read(state, self._request.faulted_threads)
         self._threads.append(read[state])
@@ -192,7 +201,7 @@ class Document:
     def _read_tasks(self, interpreter: Interpreter, layout: TaskLayout) -> None:
         if self._request.mode == "frozen" and self._request.started is not None:
             self._target.moment = self._request.started
-        threads = Threads(self._target, self._frames, interpreter)
+        threads = self._threads_in(interpreter)
         tasks = Tasks(self._target, self._frames, threads.stacks, layout, threads.waits)
         known = {task["id"] for task in self._tasks}
         read = tasks.read(self._request.caller_tasks)
@@ -205,8 +214,7 @@ class Document:
 
     def _module_dict(self, name: str) -> int:
         """The dict of a module of the main interpreter, 0 where it is not imported."""
-        main = Stacks(self._target, self._frames, self._interpreters[0].address)
-        return main.module_dict(name)
+        return self._threads_in(self._interpreters[0]).stacks.module_dict(name)
 
     def _read_version(self) -> None:
         """The version of bcd that the process has loaded, if any."""

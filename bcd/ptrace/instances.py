@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from bcd.ptrace.values import Renderer
 
-_NOISE = frozenset({"sqlalchemy.orm.state.InstanceState", "django.db.models.base.ModelState"})
-"""Types of attributes that a library keeps in an instance for itself."""
+_NOISE = {
+    "_sa_instance_state": "sqlalchemy.orm.state.InstanceState",
+    "_state": "django.db.models.base.ModelState",
+}
+"""Attributes that a library keeps in an instance for itself, with their types."""
 
 
 class Instances:
@@ -113,7 +116,7 @@ class Instances:
         if hidden is None:
             hidden = self._hidden[info.address] = self._hidden_fields(info)
         for name, value in self._objects.attributes(address):
-            if name not in hidden and not (name.startswith("_") and self._is_noise(value)):
+            if name not in hidden and not (name in _NOISE and self._is_noise(name, value)):
                 yield name, value
         if not info.by_python and not info.slots:
             for name, (kind, offset) in self._renderer.members.of(info).items():
@@ -121,9 +124,9 @@ class Instances:
                 if value and not name.startswith("__"):
                     yield name, value
 
-    def _is_noise(self, address: int) -> bool:
+    def _is_noise(self, name: str, address: int) -> bool:
         try:
-            return self._objects.type_of(address).full_name in _NOISE
+            return self._objects.type_of(address).full_name == _NOISE[name]
         except FAULTS:
             return False
 

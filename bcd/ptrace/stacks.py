@@ -31,6 +31,8 @@ _CELL_KINDS = 0xC0
 _HIDDEN = 0x10
 """``CO_FAST_HIDDEN``: of a comprehension that runs within a module's or class's body (3.12+)."""
 _LONGEST_STACK = 20_000
+_WANTED_MODULES = frozenset({"asyncio.tasks", "bcd", "linecache", "threading"})
+"""All are looked for at once: a program may have thousands of modules."""
 _FOREIGN = ("/site-packages/", "/dist-packages/")
 
 
@@ -67,6 +69,7 @@ class Frames:
         self._layout = target.layout.frame
         self._codes = target.codes
         self._not_ours = not_ours(own_folder)
+        self._in_app: dict[str, bool] = {}
         self.own_folder = own_folder
         self.modules: dict[str, str] = {}
         """File → name of its module, of the frames that were read."""
@@ -119,7 +122,7 @@ class Frames:
             "end_line": end_line,
             "column": column,
             "end_column": end_column,
-            "in_app": in_app(code.file, self._not_ours),
+            "in_app": self._is_in_app(code.file),
             "locals": [],
         }
         if code.file not in self.modules:
@@ -127,6 +130,12 @@ class Frames:
         if variables:
             self._read_variables(entry, frame, code)
         return entry
+
+    def _is_in_app(self, file: str) -> bool:
+        known = self._in_app.get(file)
+        if known is None:
+            known = self._in_app[file] = in_app(file, self._not_ours)
+        return known
 
     def _module_of(self, frame: int) -> str:
         """The name of the module that a frame's code belongs to, "" where it has none."""
@@ -159,10 +168,13 @@ class Frames:
             self._target.remarks.note(f"variables of {code.function}: {fault}")
 
     def _variables(self, frame: int, code: Code) -> Iterator[tuple[str, int]]:
-        names = self._memory.word(frame + self._layout.locals)
-        if code.flags & _OPTIMIZED or not names or not self._objects.type_of(names).flags & DICT:
-            yield from ((name, value) for name, _, value in self._slots(frame, code))
-            return
+        names = 0 if code.flags & _OPTIMIZED else self._memory.word(frame + self._layout.locals)
+        if not names or not self._objects.type_of(names).flags & DICT:
+            return ((name, value) for name, _, value in self._slots(frame, code))
+        return self._of_body(frame, code, names)
+
+    def _of_body(self, frame: int, code: Code, names: int) -> Iterator[tuple[str, int]]:
+        """The variables of the body of a module or class, which are in a dict."""
         inlined = set()
         for name, kind, value in self._slots(frame, code):
             if kind & _HIDDEN:
@@ -213,6 +225,7 @@ class Stacks:
         self._frames = frames
         self._layout = target.layout.thread
         self.interpreter = interpreter
+        self._modules: dict[str, int] | None = None
 
     def states(self) -> Iterator[int]:
         """Addresses of the states of the threads, newest thread first."""
@@ -224,10 +237,18 @@ class Stacks:
             state = self._memory.word(state + self._layout.next)
 
     def module_dict(self, name: str) -> int:
-        """The dict of a module of the target, 0 where it is not imported."""
-        modules = self._memory.word(self.interpreter + self._layout.interpreter_modules)
-        module = self._target.objects.lookup(modules, name)
+        """The dict of one of the wanted modules of the target, 0 where it is not imported."""
+        module = self._module(name)
         return self._memory.word(module + self._target.layout.misc.module_dict) if module else 0
+
+    def _module(self, name: str) -> int:
+        modules = self._memory.word(self.interpreter + self._layout.interpreter_modules)
+        if self._modules is None:
+            try:
+                self._modules = self._target.objects.lookup_each(modules, _WANTED_MODULES)
+            except FAULTS:  # perhaps behind the one that is sought
+                return self._target.objects.lookup(modules, name)
+        return self._modules.get(name, 0)
 
     def current_frame(self, state: int) -> int:
         """Address of a thread's innermost frame, 0 where it has none."""

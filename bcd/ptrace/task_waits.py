@@ -11,7 +11,6 @@ import sys
 import types
 
 from bcd.ptrace.circles import circles
-from bcd.ptrace.evaluation import Evaluation
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import EXCEPTION
 from bcd.ptrace.thread_waits import ThreadWaits
@@ -75,7 +74,7 @@ class TaskWaits:
         self._frames = frames
         self._futures = futures
         self._threads = threads
-        self._evaluation = Evaluation(target, frames)
+        self._evaluation = threads.evaluation
         self._fields = Fields(target)
         self.tasks: list[Suspended] = []
         """The tasks that were read, in that order."""

@@ -53,7 +53,8 @@ class ThreadWaits:
         self._frames = frames
         self._stacks = stacks
         self._names = names
-        self._evaluation = Evaluation(target, frames)
+        self.evaluation = Evaluation(target, frames)
+        """Of the threads, and of the tasks: much of the code of both is the same."""
         self._fields = Fields(target)
         self._locks = Locks(target.memory)
         self._blocks: dict[int, list[int]] | None = None
@@ -143,7 +144,7 @@ class ThreadWaits:
             for state in self._stacks.states():
                 for frame in self._python_frames(state):
                     if self._place(frame) == ("concurrent/futures/thread.py", "_WorkItem.run"):
-                        item = self._evaluation.variable(frame, "self")
+                        item = self.evaluation.variable(frame, "self")
                         self._working[self._fields.follow(item, "future")] = state
         return self._working.get(future, 0)
 
@@ -154,7 +155,7 @@ class ThreadWaits:
         code = self._frames.code_of(frame)
         if code is None or code.file.startswith(self._frames.own_folder):
             return None
-        return self._evaluation.called(frame)
+        return self.evaluation.called(frame)
 
     def _python_frames(self, state: int) -> Iterator[int]:
         """A thread's frames, innermost first; a fault in the stack was noted when it was read."""
@@ -249,7 +250,7 @@ class ThreadWaits:
         try:
             if code is None or code.mentions("release"):
                 return set()
-            blocks = self._evaluation.open_blocks(frame)
+            blocks = self.evaluation.open_blocks(frame)
             return {owner for method, owner in blocks if method == "__exit__"}
         except FAULTS:
             return set()
@@ -282,10 +283,10 @@ class ThreadWaits:
     # The library's steps
 
     def _itself(self, frame: int) -> int:
-        return self._evaluation.variable(frame, "self")
+        return self.evaluation.variable(frame, "self")
 
     def _timed(self, frame: int) -> bool:
-        return not self._fields.is_none(self._evaluation.variable(frame, "timeout"))
+        return not self._fields.is_none(self.evaluation.variable(frame, "timeout"))
 
     def _of(self, frame: int, words: str, holder: int = 0) -> Wait | None:
         """The words with the frame's ``self`` in them; None where it has none."""
@@ -337,15 +338,15 @@ class ThreadWaits:
         return self._of(frame, f"the result of {{at}}{by}", state)
 
     def _futures(self, frame: int) -> Wait | None:
-        futures = self._evaluation.variable(frame, "fs")
-        how = self._evaluation.variable(frame, "return_when")
+        futures = self.evaluation.variable(frame, "fs")
+        how = self.evaluation.variable(frame, "return_when")
         number = self._fields.size(futures)
         if number is None or not how:
             return None
         return Wait(f"{number} futures ({self._objects.name(how)})", bounded=self._timed(frame))
 
     def _next_future(self, frame: int) -> Wait | None:
-        number = self._fields.size(self._evaluation.variable(frame, "pending"))
+        number = self._fields.size(self.evaluation.variable(frame, "pending"))
         if number is None:
             return None
         return Wait(f"the next of {number} futures", bounded=self._timed(frame))

@@ -85,7 +85,8 @@ class TestDepths:
             code = generator.gi_code
             frame = id(generator) + layout.generator.frame
             top = own.int32(frame + layout.frame.stack_top) - code.co_nlocals - len(cells(code))
-            found = instructions.depths(raw(code), handlers(code.co_exceptiontable), generator=True)
+            steps, table = instructions.decode(raw(code)), handlers(code.co_exceptiontable)
+            found = instructions.depths(steps, table, generator=True)
             assert found[generator.gi_frame.f_lasti] - 1 == top  # what it yielded is gone
             compared.add(top)
         assert len(compared) >= 4
@@ -96,8 +97,8 @@ class TestDepths:
         source = inspect.getsource(module)
         for code in codes(compile(source, "module", "exec")):
             generator = bool(code.co_flags & (0x20 | 0x80 | 0x200))
-            table = handlers(code.co_exceptiontable)
-            found = instructions.depths(raw(code), table, generator=generator)
+            steps, table = instructions.decode(raw(code)), handlers(code.co_exceptiontable)
+            found = instructions.depths(steps, table, generator=generator)
             assert min(found.values()) >= 0
             assert max(found.values()) <= code.co_stacksize
 
@@ -110,14 +111,16 @@ class TestDepths:
         for _ in range(1000):
             often(5)
         assert raw(often.__code__) != often.__code__.co_code
-        shown = [(at, number) for at, number, _, _ in instructions.walk(raw(often.__code__))]
+        steps = instructions.decode(raw(often.__code__))
+        shown = [(at, number) for at, (number, _, _) in steps.items()]
         assert shown == [(each.offset, each.opcode) for each in dis.get_instructions(often)]
 
     def test_damaged_code_is_refused(self, instructions: Instructions) -> None:
         """Nothing is said of what makes no sense."""
         jump = instructions.numbers["JUMP_FORWARD"]
+        steps = instructions.decode(bytes([jump, 200] * 3))
         with pytest.raises((ValueError, LookupError)):
-            instructions.depths(bytes([jump, 200] * 3), [], generator=False)
+            instructions.depths(steps, [], generator=False)
 
 
 def cells(code: types.CodeType) -> list[str]:

@@ -89,6 +89,12 @@ class TestNames:
         """Names that programs really use for secrets are secret."""
         assert Redactor().is_secret(name)
 
+    def test_the_quick_look_leaves_none_out(self) -> None:
+        """Each word and each pair is secret, though most names are not split into words."""
+        for name in (*_WORDS, *(pair.replace(" ", "_") for pair in _PAIRS)):
+            assert Redactor().is_secret(name), name
+            assert Redactor().is_secret(f"{name}s".upper()) or name.endswith(("s", "no")), name
+
     def test_extended_and_relaxed(self) -> None:
         """The list can be extended, by words and pairs, and relaxed name by name."""
         redactor = Redactor(["salary", "birthDay"], ["session_count"])
