@@ -420,8 +420,8 @@ class Objects:
     def _has_members(self, info: TypeInfo) -> bool:
         """Whether a class has members of its own, which descriptors in its dict stand for.
 
-        Most have none, and to look at what type each of its attributes is costs a read of memory
-        for most: that of 50 classes took 3 of 27 ms.
+        Most have none, and to look at what type each attribute is touches memory that nothing
+        else does: 73 of 754 pages of a process with 7 threads.
         """
         table = self.memory.word(info.address + self.layout.type.members)
         return bool(table and self.memory.word(table))
