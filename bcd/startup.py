@@ -43,7 +43,7 @@ def init(**arguments: Unpack[Arguments]) -> None:
             - ``config``: a :class:`bcd.GlobalConfig`; its fields have variables of their own,
               such as ``BCD_RATE_LIMIT``.
             - ``hooks``: which of ``excepthook``, ``threading``, ``asyncio`` (these three by
-              default), ``unraisable`` and ``signals`` to install; see
+              default), ``unraisable``, ``logging`` and ``signals`` to install; see
               :func:`bcd.integrations.hooks.install` and :func:`bcd.register`.
             - ``release``, ``environment``, ``service``: attributes of every trace of this
               process, as ``service.version``, ``deployment.environment.name``, ``service.name``.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from bcd.engine import TraceResult, current_task, in_thread, is_open, trace, type_name
@@ -19,6 +19,7 @@ from bcd.integrations._attributes import clean_all, of_error
 from bcd.integrations._complaints import complain
 from bcd.integrations._duplicates import already_seen
 from bcd.integrations._expected import Ignored, is_expected
+from bcd.integrations._loggers import note_hook
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations._waiting import hurried
 from bcd.settings import BeforeTrace, Ignore, current_settings
@@ -36,8 +37,8 @@ __all__ = ["BeforeTrace", "Capture", "Ignore", "Occasion", "TraceFunction"]
 class Occasion(Protocol):
     """What a hook knows about the request, task or call in which an error came up."""
 
-    def scope(self) -> int | str:
-        """What tells this request, task or call from the next within this process."""
+    def scope(self) -> int | str | None:
+        """What tells this request, task or call from the next within this process, if known."""
 
     def client_gone(self) -> bool:
         """Whether the client is known to have gone away."""
@@ -101,6 +102,7 @@ class Capture:
         self._before_trace = before_trace
         self._trace: TraceFunction = trace if run is None else run
         self._thread_of: int | None = None
+        note_hook(integration, self)
         current_settings()  # reads and loads now what the first error would have to wait for
         if tracer is None:
             default_tracer()
@@ -112,6 +114,7 @@ class Capture:
         *,
         may_wait: bool = True,
         task: int | None = None,
+        thread: int | None = None,
     ) -> None:
         """Have an error traced; returns when the tracer is started on a frozen copy.
 
@@ -123,10 +126,12 @@ class Capture:
             may_wait: False where nobody may wait, as on an event loop. A tracer that cannot
                 work on a frozen copy is left to itself then, and sees the program go on.
             task: ``id()`` of the asyncio task in trouble, if this thread serves one of another.
+            thread: Native id of the thread in trouble where that is another one; 0 where it has
+                ended, or is one of another process.
         """
         try:
             if self._is_wanted(error, occasion):
-                caller = _Caller(task=task)
+                caller = _Caller(thread, task)
                 self._run(self._chosen_tracer(), error, occasion, caller, may_wait=may_wait)
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be traced", problem)
@@ -192,11 +197,14 @@ class Capture:
             suppressed.add(type_name(error))
             return
         detached = hasattr(tracer, "finalize_memory") or not may_wait
+        options = self._options
+        if caller is not None and caller.thread == 0:
+            options = _blaming_nobody(options, tracer)
         gathering = _Gathering(self._integration, error, occasion, self._editors())
         result = self._trace(
             tracer,
             error,
-            self._options if detached else hurried(self._options, tracer),
+            options if detached else hurried(options, tracer),
             wait=False,
             detach=detached,
             attributes=gathering,
@@ -243,7 +251,7 @@ class _Caller:
     """In whose place a thread traces.
 
     Attributes:
-        thread: Native id; None is the thread itself.
+        thread: Native id; None is the thread itself, 0 one that is no more.
         task: The ``id()`` of an asyncio task; None is the one that the thread runs, if it does.
         kept: What has to live as long, so that its address stays its own.
     """
@@ -251,6 +259,12 @@ class _Caller:
     thread: int | None = None
     task: int | None = None
     kept: object = None
+
+
+def _blaming_nobody(options: TraceOptions | None, tracer: Tracer) -> TraceOptions:
+    """The options, or the tracer's own, for an error whose thread is no more."""
+    options = tracer.default_trace_options() if options is None else options
+    return replace(options, faulted=False, caller_only=False)
 
 
 class _Gathering:

@@ -1,6 +1,11 @@
 """One error that several hooks see is traced once: a small mark on the exception tells.
 
 The mark is a tuple of plain numbers, so it survives pickling and keeps no frame alive.
+
+The same object may be raised again and is a new error then. Hooks of requests and tasks tell by
+the scope, the number or name of their request. Others have none, and ask whether the error is
+still on its way up from where it was seen: it is if the traceback of then is part of that of now,
+and was not followed by a ``raise`` of another function.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from bcd.integrations._expected import leaves
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from types import TracebackType
 
 __all__ = ["MARK", "NUMBER_KEY", "already_seen", "request_number"]
 
@@ -23,8 +29,11 @@ NUMBER_KEY = "bcd.scope"
 
 _numbers = count(1)
 
-Scope: TypeAlias = "int | str"
-"""What tells one request, task or call from the next within this process."""
+Scope: TypeAlias = "int | str | None"
+"""What tells one request, task or call from the next within this process, if that is known."""
+
+# They raise in one thread or task what came up in another one.
+_PASS_ON = frozenset({"asyncio.futures", "concurrent.futures._base", "multiprocessing.pool"})
 
 # Past a __setattr__ that refuses: every exception has the dictionary of BaseException, also
 # when its class has only slots.
@@ -76,12 +85,35 @@ def already_seen(error: BaseException, scope: Scope) -> bool:
 def _mark(error: BaseException, mark: tuple[int, Scope, float]) -> bool:
     attributes = _attributes_of(error)
     earlier = attributes.get(MARK)
-    attributes[MARK] = mark
-    if not isinstance(earlier, tuple) or len(earlier) != len(mark):
+    traceback = error.__traceback__
+    attributes[MARK] = (*mark, id(traceback))
+    if not isinstance(earlier, tuple) or len(earlier) != len(mark) + 1:
         return False
-    pid, scope, seen_at = earlier
-    if pid == mark[0]:
-        return bool(scope == mark[1])
-    # The clock is the machine's: a mark older than this process came along by fork, a younger
-    # one was unpickled.
-    return bool(seen_at >= _Birth.time)
+    pid, scope, seen_at, address = earlier
+    if pid != mark[0]:
+        # The clock is the machine's: a mark older than this process came along by fork, a
+        # younger one was unpickled.
+        return bool(seen_at >= _Birth.time)
+    if scope is None or mark[1] is None:
+        return _is_on_its_way(traceback, address)
+    return bool(scope == mark[1])
+
+
+def _is_on_its_way(traceback: TracebackType | None, address: int) -> bool:
+    """Whether an error that had the traceback at an address has been raised by nobody since."""
+    above = None
+    while traceback is not None and id(traceback) != address:
+        above, traceback = traceback, traceback.tb_next
+    if traceback is None:
+        return address == id(None) and above is None
+    return above is None or above.tb_frame is traceback.tb_frame or not _raises(above)
+
+
+def _raises(traceback: TracebackType) -> bool:
+    """Whether the function raised the error itself, not one that it called."""
+    from opcode import opmap  # only for an error that was seen before
+
+    frame = traceback.tb_frame
+    if frame.f_globals.get("__name__") in _PASS_ON:
+        return False
+    return frame.f_code.co_code[traceback.tb_lasti] == opmap["RAISE_VARARGS"]

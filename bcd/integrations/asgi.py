@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
+from bcd.integrations._enclosing import encloses
 from bcd.integrations._route import route_template
 
 if TYPE_CHECKING:
@@ -72,8 +73,12 @@ class BcdMiddleware:
             await self.app(scope, receive, send)
         except BaseException as error:
             if scope["type"] in _KNOWN:
-                await self.capture.take_in_loop(error, Request(scope, send, self.status_of))
+                await self.capture.take_in_loop(error, self.occasion(scope, send))
             raise
+
+    def occasion(self, scope: Scope, send: Send) -> Request:
+        """What is known about a request."""
+        return Request(scope, send, self.status_of)
 
     def status_of(self, error: BaseException) -> int | None:  # noqa: ARG002 - frameworks know
         """The status of the response if it is known to have started when the error came."""
@@ -134,6 +139,12 @@ class Request:
             "http.response.status_code": self._status_of(error),
         }
         return {name: str(value) for name, value in found.items() if value is not None}
+
+
+encloses(
+    BcdMiddleware.__call__,
+    lambda variables: variables["self"].occasion(variables["scope"], variables["send"]),
+)
 
 
 async def _answer(scope: Scope, send: Send) -> bool:

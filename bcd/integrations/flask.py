@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
 from bcd.integrations import wsgi
+from bcd.integrations._enclosing import encloses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,17 +111,17 @@ class _Wrapper(wsgi.BcdMiddleware):
             pass
         return self.guarded(body, environ, start_response)
 
-    def failed(
-        self,
-        error: BaseException,
-        environ: wsgi.Environ,
-        start_response: wsgi.StartResponse | None = None,
-    ) -> None:
-        self.capture.take(error, _Request(environ, start_response, self._url_map))
+    def occasion(
+        self, environ: wsgi.Environ, start_response: wsgi.StartResponse | None
+    ) -> wsgi.Request:
+        return _Request(environ, start_response, self._url_map)
 
     def view_failed(self, _: flask.Flask, *, exception: BaseException, **__: object) -> None:
         environ = flask.request.environ if flask.has_request_context() else {}
-        self.failed(exception, environ)
+        self.capture.take(exception, self.occasion(environ, None))
+
+
+encloses(_Wrapper.__call__, wsgi.served_by)
 
 
 class _Request(wsgi.Request):

@@ -16,11 +16,13 @@ from bcd.errors import ConfigError
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
 from bcd.integrations._imports import when_imported
+from bcd.integrations._logged import take_logged
 from bcd.integrations._points import CHANGES, Point
 from bcd.settings import DEFAULT_HOOKS
 
 if TYPE_CHECKING:
     import asyncio
+    import logging
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["POINTS", "Handle", "install", "install_loop"]
 
-POINTS = (*DEFAULT_HOOKS, "unraisable")
-"""Where errors come up that nothing handles."""
+POINTS = (*DEFAULT_HOOKS, "unraisable", "logging")
+"""Where errors come up that nothing handles, and where the program logs those that it handled."""
 
 
 class Handle:
@@ -57,9 +59,9 @@ class Handle:
                 self._undo.append(partial(point.remove, self._capture))
                 point.add(self._capture)
 
-    def add_loops(self) -> None:
-        """Install asyncio's, now or once the program has imported asyncio, which takes 50 ms."""
-        later = when_imported("asyncio.base_events", lambda: self.add(_point_of_loops()))
+    def add_later(self, module: str, point: Callable[[], Point]) -> None:
+        """Install one, now or once the program has imported a module, which takes its time."""
+        later = when_imported(module, lambda: self.add(point()))
         with CHANGES:
             if self._undo is not None:
                 self._undo.append(later)
@@ -87,7 +89,8 @@ def install(
         points: Where: ``excepthook`` is the main thread (``sys.excepthook``), ``threading`` the
             others, ``asyncio`` what its event loops report (a task that failed and was never
             awaited, a callback that failed), ``unraisable`` what comes up where nothing can be
-            raised, as in ``__del__``.
+            raised, as in ``__del__``, ``logging`` what the program logs at ERROR and above with
+            ``exc_info``, whatever its handlers; see :mod:`bcd.integrations.logging` for a handler.
 
     Returns:
         What uninstalls them.
@@ -101,8 +104,8 @@ def install(
             raise ConfigError(f"points has {name!r}; accepted are {', '.join(POINTS)}")
     handle = Handle(Capture("hooks", tracer, options, ignore, before_trace))
     for name in chosen:
-        if name == "asyncio":
-            handle.add_loops()
+        if name in _LATER:
+            handle.add_later(*_LATER[name])
         else:
             handle.add(_HERE[name])
     return handle
@@ -232,6 +235,17 @@ def _take_reported(capture: Capture | None, context: dict[str, Any]) -> None:
         capture.take(error, _Uncaught("asyncio", context.get("message")), may_wait=False)
 
 
+def _handling(point: Point, before: Callable[..., object]) -> Callable[..., object]:
+    @wraps(before)
+    def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+        before(logger, record)
+        if record.levelno >= _ERROR and (capture := point.capture_of(call_handlers)) is not None:
+            take_logged(capture, record, "logging")
+
+    return call_handlers
+
+
+_ERROR = 40  # logging.ERROR
 _REPORT = "call_exception_handler"
 
 _HERE = {
@@ -251,3 +265,15 @@ def _point_of_loops() -> Point:
     from asyncio.base_events import BaseEventLoop  # the program has loaded it
 
     return _HERE.setdefault("asyncio", Point(BaseEventLoop, _REPORT, _reporting))
+
+
+def _point_of_loggers() -> Point:
+    from logging import Logger  # the program has loaded it
+
+    return _HERE.setdefault("logging", Point(Logger, "callHandlers", _handling))
+
+
+_LATER = {
+    "asyncio": ("asyncio.base_events", _point_of_loops),
+    "logging": ("logging", _point_of_loggers),
+}

@@ -7,11 +7,12 @@ any more and are returned as they are, which is what most requests that succeed 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
+from bcd.integrations._enclosing import encloses
 
 if TYPE_CHECKING:
     from bcd.tracer import TraceOptions, Tracer
@@ -87,7 +88,11 @@ class BcdMiddleware:
 
     def failed(self, error: BaseException, environ: Environ, start_response: StartResponse) -> None:
         """Have an error traced."""
-        self.capture.take(error, Request(environ, start_response))
+        self.capture.take(error, self.occasion(environ, start_response))
+
+    def occasion(self, environ: Environ, start_response: StartResponse | None) -> Request:
+        """What is known about a request."""
+        return Request(environ, start_response)
 
 
 class Request:
@@ -161,6 +166,22 @@ class _SizedBody(_Body):
 
     def __len__(self) -> int:
         return len(cast("Sized", self.body))
+
+
+def served_by(variables: Mapping[str, Any]) -> Request:
+    """The request that a middleware serves, from the variables of its frame."""
+    request: Request = variables["self"].occasion(variables["environ"], variables["start_response"])
+    return request
+
+
+def _sent_by(variables: Mapping[str, Any]) -> Request:
+    body: _Body = variables["self"]
+    return body.middleware.occasion(body.environ, body.start_response)
+
+
+encloses(BcdMiddleware.__call__, served_by)
+encloses(_Body.__iter__, _sent_by)
+encloses(_Body.close, _sent_by)
 
 
 def answer(start_response: StartResponse) -> list[bytes]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_HOOKS", "HOOKS", "TRACERS", "Arguments", "BeforeTrace", "Ignore", "Settings"]
 
 DEFAULT_HOOKS = ("excepthook", "threading", "asyncio")
-HOOKS = (*DEFAULT_HOOKS, "unraisable", "signals")
+HOOKS = (*DEFAULT_HOOKS, "unraisable", "logging", "signals")
 """The hooks of the process that ``init`` can install."""
 
 TRACERS = ("python", "backtrace", "pyspy", "pystack", "gcore")

@@ -407,8 +407,8 @@ class TestDuplicates:
         """An error that a worker process traced is not traced again where it arrives."""
         error = ValueError("boom")
         already_seen(error, 1)
-        _, scope, seen_at = error.__dict__[MARK]
-        error.__dict__[MARK] = (os.getpid() + 1, scope, seen_at)  # as another process would
+        _, *rest = error.__dict__[MARK]
+        error.__dict__[MARK] = (os.getpid() + 1, *rest)  # as another process would
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
         assert already_seen(copy, 99)
         assert not already_seen(copy, 100)  # raised again by a later request

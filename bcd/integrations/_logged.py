@@ -1,0 +1,114 @@
+"""Records of ``logging`` that carry an error: whether and how it is traced.
+
+For the handler and for the hook alike. What goes on in here may lead to further records, for the
+tracer and ``before_trace`` may be the program's own and log: such an error is counted, and no
+lock is held meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bcd._greenlets import identity
+from bcd.engine import on_event_loop, type_name
+from bcd.integrations._complaints import complain
+from bcd.integrations._enclosing import enclosing
+from bcd.integrations._loggers import is_passed_over
+from bcd.integrations._records import error_of, message_of, thread_of
+from bcd.integrations._suppressed import suppressed
+from bcd.notice import notice
+
+if TYPE_CHECKING:
+    from logging import LogRecord
+
+    from bcd.integrations._capture import Capture, Occasion
+
+__all__ = ["take_logged"]
+
+_LOST = "Traceback (most recent call last):"
+
+_busy: set[tuple[int, int, int | None]] = set()
+"""Process, thread and greenlet of those who are having a record's error traced."""
+
+_told: list[bool] = []
+
+
+def take_logged(capture: Capture, record: LogRecord, hook: str | None = None) -> None:
+    """Have the error of a record traced, if it has one; raises no ``Exception``.
+
+    Args:
+        capture: Decides.
+        record: Of any level.
+        hook: For the attribute ``bcd.hook``.
+    """
+    try:
+        error = error_of(record)
+        if error is None:
+            _warn_of_loss(record)
+        elif not is_passed_over(record.name):
+            _take_once(capture, error, _Logged(record, hook), thread_of(record))
+    except Exception as problem:  # noqa: BLE001 - never into the program
+        complain("logging: an error could not be traced", problem)
+
+
+def _take_once(
+    capture: Capture, error: BaseException, occasion: _Logged, thread: int | None
+) -> None:
+    caller = (os.getpid(), *identity())
+    if caller in _busy:
+        suppressed.add(type_name(error))
+        return
+    _busy.add(caller)
+    try:
+        if thread is None:
+            occasion.request = enclosing()
+        # On an event loop a tracer that cannot work on a frozen copy is left to itself.
+        capture.take(error, occasion, may_wait=not on_event_loop(), thread=thread)
+    finally:
+        _busy.discard(caller)
+
+
+class _Logged:
+    """What is known of an error that was logged.
+
+    Attributes:
+        request: That in which it was logged, if known.
+    """
+
+    def __init__(self, record: LogRecord, hook: str | None) -> None:
+        self.request: Occasion | None = None
+        self._record = record
+        self._hook = hook
+
+    def scope(self) -> int | str | None:
+        """That of the request."""
+        return None if self.request is None else self.request.scope()
+
+    def client_gone(self) -> bool:
+        """Whether the client of the request has."""
+        return self.request is not None and self.request.client_gone()
+
+    def attributes(self, error: BaseException) -> dict[str, str]:
+        """The record's logger, level and message, beside what is known of the request."""
+        found = {} if self.request is None else self.request.attributes(error)
+        told = {
+            "bcd.hook": self._hook,
+            "log.logger": self._record.name,
+            "log.level": self._record.levelname,
+            "log.message": message_of(self._record, error),
+        }
+        return found | {name: text for name, text in told.items() if text is not None}
+
+
+def _warn_of_loss(record: LogRecord) -> None:
+    """Say once that errors are lost on their way through a queue to another thread."""
+    if _told or thread_of(record) is None:
+        return
+    message = record.__dict__.get("msg")
+    if type(message) is str and _LOST in message:
+        _told.append(True)
+        notice(
+            "logging: a QueueHandler takes the error out of a record, which leaves nothing to "
+            "trace: add BcdHandler to the logger, beside the QueueHandler"
+        )
