@@ -71,14 +71,25 @@ def thread_of(record: LogRecord) -> int | None:
         Its native id; None if it is the calling one or not known, 0 if it has ended or is one of
         another process.
     """
-    number = record.__dict__.get("thread")
-    if record.__dict__.get("process") not in (None, os.getpid()):
+    told = record.__dict__
+    if told.get("process") not in (None, os.getpid()):
         return 0
-    if number is None or number == threading.get_ident():
+    number = told.get("thread")
+    if number is None:
         return None
-    thread = threading._active.get(number)  # type: ignore[attr-defined]  # noqa: SLF001 - see hooks
-    native = getattr(thread, "__dict__", {}).get("_native_id")
+    thread = getattr(_thread_numbered(number), "__dict__", {})
+    # Numbers of threads that have ended are given anew, so the name is asked too.
+    if told.get("threadName") not in (None, thread.get("_name")):
+        return 0
+    if number == threading.get_ident():
+        return None
+    native = thread.get("_native_id")
     return native if isinstance(native, int) else 0
+
+
+def _thread_numbered(number: int) -> threading.Thread | None:
+    # As in hooks: current_thread() would make an object for a thread that Python does not know.
+    return threading._active.get(number)  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
 
 
 def _filled(template: str, arguments: Any) -> str:

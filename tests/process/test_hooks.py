@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from textwrap import dedent
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-import bcd
-from bcd.store.files import FolderStore
+from tests.process.ended import Ended, run_program
 from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from bcd.snapshot import Snapshot
-
-PROJECT = Path(bcd.__file__).parents[1]
-
-
-@dataclass
-class Ended:
-    """How a program ended, and what it left."""
-
-    status: int
-    stdout: str
-    stderr: str
-    snapshots: list[Snapshot]
-
-    @property
-    def visible(self) -> tuple[int, str, str]:
-        """What somebody sees who knows nothing of bcd."""
-        return (self.status, self.stdout, self.stderr)
-
-    @property
-    def hooks(self) -> list[str]:
-        """Which hook each snapshot came from, oldest first."""
-        return [snapshot.attributes["bcd.hook"] for snapshot in self.snapshots]
+    from pathlib import Path
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Ended]:
     """Runs a program with ``setup`` as its beginning, and waits for its traces."""
-    folder = tmp_path / "snapshots"
-
-    def run(setup: str, program: str, **environ: str) -> Ended:
-        # Lines of the program keep their numbers, whatever the setup is.
-        assert "\n" not in setup.strip()
-        script = tmp_path / "program.py"
-        script.write_text(f"exec({setup!r})\n{dedent(program)}")
-        ended = subprocess.run(
-            [sys.executable, "-W", "error", script],
-            env={**os.environ, "BCD_DIR": str(folder), "PYTHONPATH": str(PROJECT), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr, _snapshots(folder))
-
-    return run
-
-
-def _snapshots(folder: Path) -> list[Snapshot]:
-    store = FolderStore(str(folder))
-    if not folder.exists():
-        return []
-    return [store.find(path.name.partition(".")[0]).snapshot for path in sorted(folder.iterdir())]
+    return partial(run_program, tmp_path)
 
 
 FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "

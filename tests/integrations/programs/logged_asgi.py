@@ -1,0 +1,91 @@
+"""Applications that log errors, raise them, or both; what the servers log reaches bcd too."""
+
+from __future__ import annotations
+
+import logging
+import os
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+import bcd
+from bcd.integrations.asgi import BcdMiddleware
+from bcd.integrations.logging import BcdHandler
+from bcd.integrations.starlette import instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+log = logging.getLogger("shop")
+numbers = count(1)
+
+bcd.init(config=bcd.GlobalConfig(rate_limit=0), hooks=os.environ["TEST_HOOKS"].split(","))
+logging.getLogger("uvicorn").propagate = True
+logging.getLogger("gunicorn.error").propagate = True
+if "logging" not in os.environ["TEST_HOOKS"]:
+    logging.getLogger().addHandler(BcdHandler())
+
+
+def fail(*, logs: bool) -> None:
+    """Fail anew."""
+    bcd.flush()  # the slot is free then: an error that is seen twice would be traced twice
+    try:
+        raise LookupError(f"error {next(numbers)}")  # noqa: TRY301 - that is the point
+    except LookupError:
+        if logs:
+            log.exception("logged")
+        raise
+
+
+async def raises(_: Request) -> Response:
+    """Leave it to the server to log."""
+    fail(logs=False)
+    raise AssertionError
+
+
+async def both(_: Request) -> Response:
+    """Log on the way."""
+    fail(logs=True)
+    raise AssertionError
+
+
+async def thread(_: Request) -> Response:
+    """Log in another thread, from which the error comes back."""
+    await run_in_threadpool(fail, logs=True)
+    raise AssertionError
+
+
+async def handles(_: Request) -> Response:
+    """Log and go on."""
+    try:
+        fail(logs=True)
+    except LookupError:
+        log.exception("logged again")
+    return PlainTextResponse("handled")
+
+
+async def passes(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Do nothing, but in another task."""
+    return await call_next(request)
+
+
+def program(*middleware: Middleware) -> Starlette:
+    """The program."""
+    routes = [
+        Route(f"/{function.__name__}", function) for function in (raises, both, thread, handles)
+    ]
+    return Starlette(routes=routes, middleware=middleware)
+
+
+starlette = program(Middleware(BaseHTTPMiddleware, dispatch=passes))
+instrument(starlette)
+asgi: Any = BcdMiddleware(program())
+inside = program(Middleware(BcdMiddleware))
