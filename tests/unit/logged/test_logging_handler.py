@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import queue
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -124,17 +123,14 @@ class TestWhich:
         assert len(traced.errors) == 1
         assert "a filter of BcdHandler failed: AttributeError" in capsys.readouterr().err
 
-    @pytest.mark.skipif(sys.version_info < (3, 12), reason="filters return no records before")
-    def test_filter_that_makes_a_record(self, traced: FakeTrace) -> None:
-        """That record is traced."""
-        error = ValueError()
-        one = handler()
-        one.addFilter(
-            lambda _: cast(
-                "bool", logging.makeLogRecord({"levelno": 40, "exc_info": (0, error, 0)})
-            )
-        )
-        one.handle(logging.makeLogRecord({"levelno": 40}))
+    def test_filter_that_makes_a_record(
+        self, traced: FakeTrace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That record is traced, which filters may make from Python 3.12 on."""
+        one, error = handler(), ValueError()
+        made = record("made", exc_info=(ValueError, error, None))
+        monkeypatch.setattr(one, "filter", lambda _: made)
+        assert one.handle(record("filtered"))
         assert traced.errors == [error]
 
     def test_nothing_of_bcd(self, traced: FakeTrace) -> None:
