@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _LEAST_SECONDS = 0.25
 """What stacks without values may take, however little time there is for values."""
 
+MOST_WAITING = 3
+"""So many times its time a reading that nobody waits for takes by the clock, however busy the
+machine is: the tracer has low priority."""
+
 
 class Limits:
     """The limits of one reading, by name.
@@ -36,18 +40,52 @@ class Limits:
         return self.values[name]
 
 
+class Deadline:
+    """A moment that passes; it is put off while a busy machine keeps this process waiting.
+
+    Args:
+        seconds: From now on.
+        clock: Gives monotonic seconds.
+        own: Gives the seconds that this process ran, None where somebody waits for it.
+    """
+
+    def __init__(
+        self, seconds: float, clock: Callable[[], float], own: Callable[[], float] | None = None
+    ) -> None:
+        self.ends = clock() + seconds
+        self._own = own
+        self._own_ends = own() + seconds if own is not None else 0.0
+        self._latest = clock() + seconds * MOST_WAITING
+
+    def has_passed(self, now: float) -> bool:
+        """Whether it has passed at a moment of the clock."""
+        if now <= self.ends or self._own is None:
+            return now > self.ends
+        left = self._own_ends - self._own()
+        if left > 0 and now < self._latest:
+            self.ends = min(now + left, self._latest)  # it cannot run for longer than time passes
+        return now > self.ends
+
+
 class Budget:
     """Time, number and size of the values of one reading.
 
     Args:
         limits: The limits of the reading.
         clock: Gives monotonic seconds.
+        own: As for :class:`Deadline`.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        own: Callable[[], float] | None = None,
+    ) -> None:
         self._clock = clock
-        began, seconds = clock(), limits["deadline_ms"] / 1000
-        self.ends, self._latest = began + seconds, began + 2 * seconds + _LEAST_SECONDS
+        seconds = limits["deadline_ms"] / 1000
+        self._values = Deadline(seconds, clock, own)
+        self._stacks = Deadline(2 * seconds + _LEAST_SECONDS, clock, own)
         self.left = limits["values"]
         self._room = limits["file_bytes"]
         self.over = False
@@ -59,14 +97,15 @@ class Budget:
             DeadlineReached: The time is over, or all values are spent.
         """
         self.left -= count
-        if self.over or self.left < 0 or self._clock() > self.ends:
+        now = self._clock()
+        if self.over or self.left < 0 or (now > self._values.ends and self._values.has_passed(now)):
             self.over = True
             raise DeadlineReached("the time or the number of values for one snapshot is used up")
 
     @property
     def is_late(self) -> bool:
         """Whether so much time has passed that not even stacks without values are to be read."""
-        return self._clock() > self._latest
+        return self._stacks.has_passed(self._clock())
 
     def take_room(self, characters: int) -> None:
         """Count characters of values: what cannot fit into the document needs no memory here.

@@ -75,6 +75,23 @@ class Document:
         for note in self._request.notes:
             self._target.remarks.note(note)
 
+    def read(self, let_go: Callable[[], None]) -> None:
+        """Read all that needs the target's memory.
+
+        An interrupt between two sections, each of which has its guard, ends it.
+
+        Args:
+            let_go: Called as soon as the target may change.
+        """
+        try:
+            self.read_urgent()
+            let_go()
+            self.read_tasks()
+        except DeadlineReached as late:
+            self._target.remarks.cut(f"what was left to read: {late}")
+        self._target.memory.forget()  # encoding needs memory, too
+        self._read_ms = (time.monotonic() - self._began) * 1000
+
     def read_urgent(self) -> None:
         """Read the exception and the threads: what must not change while it is read."""
         self._section("exception", self._read_exception)
@@ -93,8 +110,6 @@ class Document:
         self._section("the version of bcd", self._read_version)
         self._want_sources()
         self._section("sources", self._read_cached_sources)
-        self._target.memory.forget()  # encoding needs memory, too
-        self._read_ms = (time.monotonic() - self._began) * 1000
 
     def _start_anew(self) -> None:
         """Read nothing from what was kept: the program goes on by now."""

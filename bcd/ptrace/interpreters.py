@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from bcd.errors import CalibrationError, MemoryFault
+from bcd.errors import CalibrationError, DeadlineReached, MemoryFault
 from bcd.ptrace.calibrate.search import Search
 from bcd.ptrace.memory import FAULTS, LiveMemory
 
@@ -60,7 +60,7 @@ def interpreters(target: Target) -> list[Interpreter]:
         if newest != address:
             found += _others(target, newest, found[0])
             _note_what_is_shared(target)
-    except (CalibrationError, *FAULTS) as fault:
+    except (CalibrationError, DeadlineReached, *FAULTS) as fault:
         target.remarks.note(f"interpreters beside the main one: {fault}")
     return found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
 from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError, RequestError
+from bcd.ptrace.bounds import MOST_WAITING
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.document import Document
 from bcd.ptrace.layout import Layout
@@ -114,14 +116,13 @@ def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     seconds = max(_LEAST_SECONDS, request.limits["deadline_ms"] / 1000 * _GRACE)
     hold = _hold(request, seconds * 2)
     try:
-        _interrupt_after(seconds)
+        patient = request.mode == "frozen"
+        _interrupt_after(seconds, patient=patient)
         layout.slide = _slide(request, own, memory, layout)
         redactor = Redactor(request.redact, request.reveal)
-        target = Target(memory, layout, request.limits, redactor)
+        target = Target(memory, layout, request.limits, redactor, patient=patient)
         document = Document(target, request, own_folder, version)
-        document.read_urgent()
-        _let_go(request)
-        document.read_tasks()
+        document.read(partial(_let_go, request))
     finally:
         held_ms = hold.release() if hold is not None else None
     _end_copy(request)
@@ -228,20 +229,28 @@ def _proven(slide: int, own: LiveMemory, memory: Memory, layout: Layout) -> bool
     return False
 
 
-def _interrupt_after(seconds: float) -> None:
+def _interrupt_after(seconds: float, *, patient: bool = False) -> None:
     """Interrupt the reading once, should the checks of its deadline not be reached.
 
     A second time the process is ended by the signal's default action.
+
+    Args:
+        seconds: After which it is interrupted; 0 for never.
+        patient: Whether the time that this process ran is what counts, within bounds.
     """
     import _signal  # type: ignore[import-not-found] # `signal` takes 5 ms to import
 
     def interrupt(_number: int, _frame: object) -> None:
-        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
+        for number in (_signal.SIGALRM, _signal.SIGPROF):
+            _signal.signal(number, _signal.SIG_DFL)
         raise DeadlineReached("the reading had to be interrupted")
 
-    _signal.signal(_signal.SIGALRM, interrupt)
+    for number in (_signal.SIGALRM, _signal.SIGPROF):
+        _signal.signal(number, interrupt)
     seconds = min(seconds, _MOST_SECONDS)
-    _signal.setitimer(_signal.ITIMER_REAL, seconds, seconds * 2)
+    own, by_the_clock = (seconds, seconds * MOST_WAITING) if patient else (0.0, seconds)
+    _signal.setitimer(_signal.ITIMER_PROF, own, own * 2)
+    _signal.setitimer(_signal.ITIMER_REAL, by_the_clock, seconds * 2)
 
 
 def _let_go(request: Request) -> None:

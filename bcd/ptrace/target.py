@@ -19,18 +19,27 @@ class Target:
         layout: The layout of its interpreter.
         limits: How much is read.
         redactor: Replaces secrets.
+        patient: Whether the time that this process ran is what counts: nobody waits for it.
 
     Attributes:
         moment: Monotonic time, in seconds, to which the memory belongs.
     """
 
-    def __init__(self, memory: Memory, layout: Layout, limits: Limits, redactor: Redactor) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        layout: Layout,
+        limits: Limits,
+        redactor: Redactor,
+        *,
+        patient: bool = False,
+    ) -> None:
         self.memory = memory
         self.layout = layout
         self.limits = limits
         self.redactor = redactor
         self.moment = time.monotonic()
-        self.budget = Budget(limits)
+        self.budget = Budget(limits, own=time.process_time if patient else None)
         self.remarks = Remarks()
         self.forget()
 

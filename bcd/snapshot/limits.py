@@ -33,8 +33,8 @@ DEFAULTS = {
 that are shown, and slots of its table that are looked at (deleted items leave theirs empty); depth
 of nesting; variables of a frame; frames of a stack (first and last kept); exceptions; values in
 all; threads; tasks, and how many of them with variables; bytes of the document before compression;
-milliseconds for reading; snapshots that a folder keeps, those of one fingerprint (the first and
-the latest), and their bytes."""
+milliseconds for reading, of a frozen copy those that the tracer itself runs; snapshots that a
+folder keeps, those of one fingerprint (the first and the latest), and their bytes."""
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of a document above which no reader accepts it."""

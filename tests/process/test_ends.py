@@ -103,3 +103,13 @@ def test_a_reading_that_cannot_be_interrupted(interpreter: str, tmp_path: Path) 
     done = run(interpreter, "endless.py", tmp_path / "kept", 1)
     assert done.returncode == -14
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_a_reading_that_a_busy_machine_keeps_waiting(interpreter: str, tmp_path: Path) -> None:
+    """On a frozen copy, only the time that the tracer runs is taken off its time."""
+    done = run(interpreter, "starved.py", tmp_path / "kept")
+    assert done.returncode == 0, done.stderr.decode()
+    document = load(done.stdout.decode().strip())
+    assert document["truncated"] == []
+    (thread,) = document["threads"]
+    assert {variable["name"] for variable in thread["frames"][-1]["locals"]} >= {"kept"}

@@ -86,6 +86,34 @@ class TestBudget:
         clock.now += 0.1
         assert budget.is_late
 
+    def test_time_that_passes_while_it_may_not_run(self) -> None:
+        """Where nobody waits, what counts is the time that the reader ran, within bounds."""
+        clock, own = FakeClock(), FakeClock()
+        budget = Budget(Limits({"deadline_ms": 500}), clock, own)
+        clock.now += 1.4
+        own.now += 0.4
+        budget.spend()
+        assert not budget.is_late
+        clock.now += 0.09
+        budget.spend()
+        own.now += 0.101
+        clock.now += 0.2
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+        assert not budget.is_late
+        clock.now += 2.1
+        assert budget.is_late
+
+    def test_time_that_passes_without_end(self) -> None:
+        """A reader that is hardly ever let run gives up after three times its time."""
+        clock = FakeClock()
+        budget = Budget(Limits({"deadline_ms": 500}), clock, FakeClock())
+        clock.now += 1.499
+        budget.spend()
+        clock.now += 0.002
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+
     def test_room(self) -> None:
         """Values that alone take more than a whole document may are not made."""
         budget = Budget(Limits({"file_bytes": 100}), FakeClock())

@@ -62,8 +62,7 @@ def document(target: Callable[..., Target]) -> Callable[..., dict[str, Any]]:
         request.error_text = request.attributes.get("error")
         request.hints = {} if error is None else {"error": id(error)}
         building = Document(target(redactor, **limits), request, OWN_FOLDER, "1.2.3")
-        building.read_urgent()
-        building.read_tasks()
+        building.read(lambda: None)
         _, data = building.finish(1.5)
         made: dict[str, Any] = json.loads(data)
         CLOSED.validate(made)
@@ -135,6 +134,20 @@ class TestSections:
         made = document(raised())
         assert "tasks: the time for reading was over" in made["truncated"]
         assert made["exception"] is not None
+
+    def test_an_interrupt_between_two_of_them(
+        self, document: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was read until then is kept, and the snapshot says that something is missing."""
+
+        def late(_document: Document) -> None:
+            raise DeadlineReached("interrupted")
+
+        monkeypatch.setattr(Document, "_want_sources", late)
+        made = document(raised())
+        assert made["truncated"] == ["what was left to read: interrupted"]
+        assert made["exception"] is not None
+        assert made["tracer"]["read_ms"] > 0
 
     def test_no_interpreter(
         self, target: Callable[..., Target], monkeypatch: pytest.MonkeyPatch
