@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from bcd.errors import SignalError as SignalError
     from bcd.errors import SnapshotError as SnapshotError
     from bcd.errors import TraceError as TraceError
+    from bcd.integrations.handled import Captured as Captured
+    from bcd.integrations.handled import capture as capture
     from bcd.recover import recover as recover
+    from bcd.scope.attributes import set_attribute as set_attribute
     from bcd.signals import register as register
     from bcd.signals import unregister as unregister
     from bcd.startup import init as init
@@ -58,7 +61,10 @@ _HOME = {
     "SignalError": "bcd.errors",
     "SnapshotError": "bcd.errors",
     "TraceError": "bcd.errors",
+    "Captured": "bcd.integrations.handled",
+    "capture": "bcd.integrations.handled",
     "recover": "bcd.recover",
+    "set_attribute": "bcd.scope.attributes",
     "register": "bcd.signals",
     "unregister": "bcd.signals",
     "init": "bcd.startup",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from bcd.engine import current_task, in_thread, on_event_loop, trace
 from bcd.errors import Busy, ConfigError, KillError
+from bcd.scope import already_seen, own_attributes
 from bcd.tracer import LogPriority
 
 if TYPE_CHECKING:
@@ -129,19 +130,37 @@ class recover:  # noqa: N801 - reads as the verb that it is in Go
     def _trace(self, error: BaseException) -> None:
         at_once = self._reads_memory() and on_event_loop()
         with suppress(KillError):  # logged by the engine (rule 26)
-            result = trace(self._tracer, error, self._options, wait=not at_once, detach=at_once)
+            result = trace(
+                self._tracer,
+                error,
+                self._options,
+                wait=not at_once,
+                detach=at_once,
+                attributes=own_attributes(),
+            )
             if isinstance(result.error, Busy):
                 self._warn(result.error)
+                return  # a hook above is to count it
+        already_seen(error, None)  # marks it, so that no hook above traces it again
 
     async def _trace_in_thread(self, error: BaseException) -> BaseException | None:
         """Let a thread trace for this one; returns the cancellation that ended the wait."""
         thread, task = get_native_id(), current_task()
+        attributes = own_attributes()
 
         def work() -> None:
             address = None if task is None else id(task)
             with suppress(KillError):  # logged by the engine (rule 26)
-                trace(self._tracer, error, self._options, thread=thread, task=address)
+                trace(
+                    self._tracer,
+                    error,
+                    self._options,
+                    attributes=attributes,
+                    thread=thread,
+                    task=address,
+                )
 
+        already_seen(error, None)  # marks it, so that no hook above traces it again
         try:
             return await in_thread(work)
         except RuntimeError as refusal:  # no thread can be started

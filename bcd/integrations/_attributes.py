@@ -5,22 +5,17 @@ Source: https://opentelemetry.io/docs/specs/semconv/ (exception, code, http, url
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from bcd.engine import error_text, type_name
+from bcd.scope import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["clean", "clean_all", "of_error"]
+__all__ = ["clean_all", "of_error"]
 
 MOST_ATTRIBUTES = 64
-MOST_BYTES = 1024
-
-_BLANKS = re.compile(r"[\t\n\v\f\r]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 def of_error(error: BaseException) -> dict[str, str]:
@@ -45,13 +40,6 @@ def clean_all(attributes: Mapping[Any, object]) -> dict[str, str]:
         if isinstance(name, str) and isinstance(value, (str, int, float)):
             cleaned[clean(name).replace(":", "_")] = clean(str(value))
     return cleaned
-
-
-def clean(text: str) -> str:
-    """One line of at most 1 KiB in UTF-8, without control characters or lone surrogates."""
-    text = _BLANKS.sub(" ", text[:MOST_BYTES])
-    text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _CONTROLS.sub("", text))
-    return text.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
 def _place(error: BaseException) -> dict[str, str]:

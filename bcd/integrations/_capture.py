@@ -11,17 +11,18 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from bcd.engine import TraceResult, current_task, in_thread, is_open, trace, type_name
 from bcd.errors import Busy
 from bcd.integrations._attributes import clean_all, of_error
 from bcd.integrations._complaints import complain
-from bcd.integrations._duplicates import already_seen
 from bcd.integrations._expected import Ignored, is_expected
 from bcd.integrations._loggers import note_hook
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations._waiting import hurried
+from bcd.scope import already_seen, own_attributes
 from bcd.settings import BeforeTrace, Ignore, current_settings
 from bcd.tracers import default_tracer
 
@@ -31,7 +32,27 @@ if TYPE_CHECKING:
     from bcd.settings import Settings
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["BeforeTrace", "Capture", "Ignore", "Occasion", "TraceFunction"]
+__all__ = ["BeforeTrace", "Capture", "Captured", "Ignore", "Occasion", "TraceFunction"]
+
+
+class Captured(StrEnum):
+    """What became of an error.
+
+    Attributes:
+        TRACED: A tracer was started.
+        COUNTED: Another one runs or the rate limit is not over; the error was counted by its kind.
+        EXPECTED: It is part of normal service, as ``ignore`` or bcd's own rules say.
+        SEEN: It was seen before in this request or task.
+        DROPPED: ``before_trace`` decided against it.
+        FAILED: Something went wrong, which a line on stderr says.
+    """
+
+    TRACED = "traced"
+    COUNTED = "counted"
+    EXPECTED = "expected"
+    SEEN = "seen"
+    DROPPED = "dropped"
+    FAILED = "failed"
 
 
 class Occasion(Protocol):
@@ -115,7 +136,7 @@ class Capture:
         may_wait: bool = True,
         task: int | None = None,
         thread: int | None = None,
-    ) -> None:
+    ) -> Captured:
         """Have an error traced; returns when the tracer is started on a frozen copy.
 
         A tracer that cannot work on one is waited for, at most 10 s.
@@ -130,11 +151,14 @@ class Capture:
                 ended, or is one of another process.
         """
         try:
-            if self._is_wanted(error, occasion):
-                caller = _Caller(thread, task)
-                self._run(self._chosen_tracer(), error, occasion, caller, may_wait=may_wait)
+            passed = self._passed(error, occasion)
+            if passed is not None:
+                return passed
+            caller = _Caller(thread, task)
+            return self._run(self._chosen_tracer(), error, occasion, caller, may_wait=may_wait)
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be traced", problem)
+            return Captured.FAILED
 
     async def take_in_loop(self, error: BaseException, occasion: Occasion) -> None:
         """Have an error traced without blocking an event loop for longer than a freeze.
@@ -143,12 +167,13 @@ class Capture:
         is cancelled it returns at once, for the program's own error to go on.
         """
         try:
-            if self._is_wanted(error, occasion):
-                tracer = self._chosen_tracer()
-                if hasattr(tracer, "finalize_memory"):
-                    self._run(tracer, error, occasion)
-                else:
-                    await self._run_in_thread(tracer, error, occasion)
+            if self._passed(error, occasion) is not None:
+                return
+            tracer = self._chosen_tracer()
+            if hasattr(tracer, "finalize_memory"):
+                self._run(tracer, error, occasion)
+            else:
+                await self._run_in_thread(tracer, error, occasion)
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be traced", problem)
 
@@ -159,7 +184,7 @@ class Capture:
             Whether it counts: it is not expected, and no hook saw it before.
         """
         try:
-            wanted = self._is_wanted(error, occasion)
+            wanted = self._passed(error, occasion) is None
             if wanted:
                 suppressed.add(type_name(error))
         except Exception as problem:  # noqa: BLE001 - never into the program
@@ -167,10 +192,11 @@ class Capture:
             return False
         return wanted
 
-    def _is_wanted(self, error: BaseException, occasion: Occasion) -> bool:
-        return not is_expected(error, self._all_ignored(), occasion.client_gone) and (
-            not already_seen(error, occasion.scope())
-        )
+    def _passed(self, error: BaseException, occasion: Occasion) -> Captured | None:
+        """Why nobody wants this error; None where it is wanted."""
+        if is_expected(error, self._all_ignored(), occasion.client_gone):
+            return Captured.EXPECTED
+        return Captured.SEEN if already_seen(error, occasion.scope()) else None
 
     def _all_ignored(self) -> Ignored:
         """The hook's own and those of the process, put together anew when these change."""
@@ -192,10 +218,10 @@ class Capture:
         caller: _Caller | None = None,
         *,
         may_wait: bool = True,
-    ) -> None:
+    ) -> Captured:
         if not is_open():  # what most errors of a storm find, so it is asked first
             suppressed.add(type_name(error))
-            return
+            return Captured.COUNTED
         detached = hasattr(tracer, "finalize_memory") or not may_wait
         options = self._options
         if caller is not None and caller.thread == 0:
@@ -213,8 +239,11 @@ class Capture:
         )
         if isinstance(result.error, Busy):
             suppressed.add(type_name(error))
-        elif result.dropped or result.error is not None:
+            return Captured.COUNTED
+        if result.dropped or result.error is not None:
             gathering.give_back()
+            return Captured.DROPPED if result.dropped else Captured.FAILED
+        return Captured.TRACED
 
     def _editors(self) -> list[BeforeTrace]:
         both = (self._before_trace, current_settings().before_trace)
@@ -286,12 +315,14 @@ class _Gathering:
         self._own = self._others = 0
 
     def __call__(self) -> dict[str, str] | None:
-        attributes: dict[str, str] | None = clean_all(
+        known = (
             of_error(self._error)
             | self._described()
             | {"bcd.integration": self._integration}
             | self._suppressed()
         )
+        added = {name: text for name, text in own_attributes().items() if name not in known}
+        attributes: dict[str, str] | None = clean_all(known | added)
         for editor in self._editors:
             if attributes is not None:
                 attributes = self._edited(editor, attributes)

@@ -6,10 +6,10 @@ without that framework, and a later integration adds its own lines to the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from bcd.scope import leaves
 from bcd.settings import checked, ignored
 
 if TYPE_CHECKING:
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
     from bcd.settings import Ignore
 
-__all__ = ["Ignored", "is_expected", "leaves"]
+__all__ = ["Ignored", "is_expected"]
 
 Rule: TypeAlias = Callable[[BaseException], bool]
 
-_MOST_LEAVES = 1000
 _BELOW_A_SERVER = frozenset({"asyncio", "selectors", "socket", "socketserver", "ssl"})
 _SERVERS = frozenset(
     {"daphne", "granian", "gunicorn", "hypercorn", "uvicorn", "waitress", "werkzeug", "wsgiref"}
@@ -63,21 +62,6 @@ def is_expected(error: BaseException, ignored: Ignored, client_gone: Callable[[]
     if not isinstance(error, BaseExceptionGroup):
         return _is_expected_leaf(error, client_gone)
     return all(leaf in ignored or _is_expected_leaf(leaf, client_gone) for leaf in leaves(error))
-
-
-def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors inside a group, at any depth, at most 1,000; or the error itself."""
-    return islice(_leaves(error), _MOST_LEAVES)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    pending = [error]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, BaseExceptionGroup):
-            pending.extend(reversed(item.exceptions))
-        else:
-            yield item
 
 
 def _class_name(kind: type) -> str:

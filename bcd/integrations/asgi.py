@@ -13,6 +13,7 @@ from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
 from bcd.integrations._enclosing import encloses
 from bcd.integrations._route import route_template
+from bcd.scope import WANTED, open_scope
 
 if TYPE_CHECKING:
     from bcd.tracer import TraceOptions, Tracer
@@ -66,15 +67,19 @@ class BcdMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; see the ASGI specification."""
-        if not self.reraise:
-            await self._serve_answering(scope, receive, send)
-            return
+        opened = open_scope(scope) if WANTED and scope["type"] in _KNOWN else None
         try:
-            await self.app(scope, receive, send)
+            if self.reraise:
+                await self.app(scope, receive, send)
+            else:
+                await self._serve_answering(scope, receive, send)
         except BaseException as error:
-            if scope["type"] in _KNOWN:
+            if self.reraise and scope["type"] in _KNOWN:
                 await self.capture.take_in_loop(error, self.occasion(scope, send))
             raise
+        finally:
+            if opened is not None:
+                opened.close()
 
     def occasion(self, scope: Scope, send: Send) -> Request:
         """What is known about a request."""

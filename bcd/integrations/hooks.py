@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from bcd.engine import type_name
 from bcd.errors import ConfigError
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
-from bcd.integrations._duplicates import request_number
 from bcd.integrations._imports import when_imported
 from bcd.integrations._logged import take_logged
 from bcd.integrations._points import CHANGES, Point
@@ -147,9 +146,8 @@ class _Uncaught:
         self._hook = hook
         self._message = message
 
-    def scope(self) -> int:
-        """A number of its own: whatever comes up here comes up once."""
-        return request_number({})
+    def scope(self) -> None:
+        """It belongs to no request or task that anything is known of."""
 
     def client_gone(self) -> bool:
         """There is no client."""

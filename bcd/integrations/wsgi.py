@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
 from bcd.integrations._enclosing import encloses
+from bcd.scope import WANTED, open_scope
 
 if TYPE_CHECKING:
+    from bcd.scope import Scope
     from bcd.tracer import TraceOptions, Tracer
 
 __all__ = ["BcdMiddleware"]
@@ -61,34 +63,52 @@ class BcdMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request; see PEP 3333."""
+        opened = open_scope(environ) if WANTED else None
         try:
             body = self.app(environ, start_response)
         except BaseException as error:
-            self.failed(error, environ, start_response)
+            self.failed(error, environ, start_response, opened)
             if self.reraise or not isinstance(error, Exception):
                 raise
             return answer(start_response)
         kind = type(body)
         if kind is list or kind is tuple:
+            if opened is not None:
+                opened.close()
             return body
-        return self.guarded(body, environ, start_response)
+        return self.guarded(body, environ, start_response, opened)
 
     def guarded(
-        self, body: Iterable[bytes], environ: Environ, start_response: StartResponse
+        self,
+        body: Iterable[bytes],
+        environ: Environ,
+        start_response: StartResponse,
+        opened: Scope | None,
     ) -> Iterable[bytes]:
         """The body, guarded unless the server would not know it again."""
         if _is_file(body, environ.get("wsgi.file_wrapper")):
+            if opened is not None:
+                opened.close()
             return body
         guard = _SizedBody() if hasattr(body, "__len__") else _Body()
         guard.body = body
         guard.middleware = self
         guard.environ = environ
         guard.start_response = start_response
+        guard.opened = opened
         return guard
 
-    def failed(self, error: BaseException, environ: Environ, start_response: StartResponse) -> None:
-        """Have an error traced."""
+    def failed(
+        self,
+        error: BaseException,
+        environ: Environ,
+        start_response: StartResponse,
+        opened: Scope | None = None,
+    ) -> None:
+        """Have an error traced, and close the request's scope where it ends."""
         self.capture.take(error, self.occasion(environ, start_response))
+        if opened is not None:
+            opened.close()
 
     def occasion(self, environ: Environ, start_response: StartResponse | None) -> Request:
         """What is known about a request."""
@@ -127,12 +147,13 @@ class Request:
 class _Body:
     """An application's iterable; it adds no ``__init__``, which would cost 0.1 µs."""
 
-    __slots__ = ("body", "environ", "middleware", "start_response")
+    __slots__ = ("body", "environ", "middleware", "opened", "start_response")
 
     body: Iterable[bytes]
     environ: Environ
     middleware: BcdMiddleware
     start_response: StartResponse
+    opened: Scope | None
 
     def __iter__(self) -> Iterator[bytes]:
         started = False
@@ -150,13 +171,15 @@ class _Body:
         """Close the application's iterable, the first time only."""
         body, self.body = self.body, ()
         close = getattr(body, "close", None)
-        if close is None:
-            return
         try:
-            close()
+            if close is not None:
+                close()
         except BaseException as error:
             self.middleware.failed(error, self.environ, self.start_response)
             raise
+        finally:
+            if self.opened is not None:
+                self.opened.close()
 
 
 class _SizedBody(_Body):

@@ -27,6 +27,7 @@ from bcd.engine import TraceResult
 from bcd.errors import Busy
 from bcd.integrations import _capture, _complaints
 from bcd.integrations._suppressed import suppressed
+from bcd.scope import WANTED
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds that a test waits for what another process does
@@ -71,6 +72,14 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> FakeTrace:
     monkeypatch.setattr(_complaints.complain, "_silent_until", float("-inf"))
     suppressed.clear()
     return fake
+
+
+@pytest.fixture(autouse=True)
+def wanted() -> Iterator[list[str]]:
+    """What wants scopes: nothing, as in a program that sets no attributes."""
+    before, WANTED[:] = WANTED[:], []
+    yield WANTED
+    WANTED[:] = before
 
 
 @dataclass

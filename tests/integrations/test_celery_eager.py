@@ -14,9 +14,9 @@ from celery import signals
 from celery.exceptions import Ignore, Reject
 
 from bcd.errors import ConfigError
-from bcd.integrations._duplicates import MARK, already_seen
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations.celery import Handle, setup
+from bcd.scope import MARK, already_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -321,8 +321,8 @@ class TestReported:
         """An error that left the task in the process of the pool arrives with a mark."""
         error = Boom("seen")
         already_seen(error, "17")
-        pid, scope, time = error.__dict__[MARK]
-        error.__dict__[MARK] = (pid + 1, scope, time)
+        pid, *rest = error.__dict__[MARK]
+        error.__dict__[MARK] = (pid + 1, *rest)
         self.send(app, pickle.loads(pickle.dumps(error)))  # noqa: S301 - our own
         assert (traced.errors, capsys.readouterr().err) == ([], "")
 

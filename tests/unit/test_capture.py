@@ -22,11 +22,11 @@ from werkzeug.exceptions import BadGateway, InternalServerError, NotFound
 from bcd.engine import TraceResult, type_name
 from bcd.errors import Busy, ConfigError, StartError
 from bcd.integrations import _complaints, asgi, wsgi
-from bcd.integrations._attributes import clean, clean_all
+from bcd.integrations._attributes import clean_all
 from bcd.integrations._capture import Capture
 from bcd.integrations._complaints import Complaints
-from bcd.integrations._duplicates import MARK, already_seen
 from bcd.integrations._suppressed import Suppressed, suppressed
+from bcd.scope import MARK, already_seen, clean
 from bcd.tracer import TraceOptions, Tracer
 
 if TYPE_CHECKING:
@@ -584,7 +584,7 @@ class TestGuard:
     def test_speaks_again_after_a_while(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The window is over when its seconds are."""
         now = 0.0
-        complain = Complaints(window=60, clock=lambda: now)
+        complain = Complaints(60, clock=lambda: now)
         for moment in (0.0, 59.9, 60.0):
             now = moment
             complain("something", ValueError(str(moment)))

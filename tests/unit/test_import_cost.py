@@ -59,7 +59,18 @@ def test_bcd_alone() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["trace", "atrace", "recover", "register", "init", "PythonTracer", "BTTracer", "GlobalConfig"],
+    [
+        "trace",
+        "atrace",
+        "recover",
+        "register",
+        "init",
+        "capture",
+        "set_attribute",
+        "PythonTracer",
+        "BTTracer",
+        "GlobalConfig",
+    ],
 )
 def test_names_without_any_package(name: str) -> None:
     """The core works where no package is installed, and loads nothing heavy."""

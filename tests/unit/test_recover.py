@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcd.config import GlobalConfig, current_config, update_config
-from bcd.engine import flush
+from bcd.engine import TraceResult, flush
 from bcd.engine.attempt import GATE
 from bcd.errors import ConfigError
+from bcd.integrations._capture import Capture
 from bcd.recover import recover
+from bcd.scope import open_scope
+from bcd.scope.attributes import set_attribute
 from bcd.tracer import Command, LogPriority, Memory, TraceOptions
 from bcd.tracers._options import OptionList
 
@@ -372,3 +375,65 @@ def test_something_that_is_no_tracer_costs_the_program_nothing() -> None:
     """Its error goes on as if bcd were not there (rule 26)."""
     with pytest.raises(ValueError, match="boom"), recover(object()):  # type: ignore[arg-type]  # the point
         raise ValueError("boom")
+
+
+class FakeOccasion:
+    """A hook further up that knows of no request."""
+
+    def scope(self) -> None:
+        """None."""
+
+    def client_gone(self) -> bool:
+        """There is none."""
+        return False
+
+    def attributes(self, _: BaseException) -> dict[str, str]:
+        """None."""
+        return {}
+
+
+@pytest.mark.parametrize("kind", [FakeTracer, FakeMemoryTracer])
+def test_a_hook_further_up_has_seen_it(kind: type[FakeTracer]) -> None:
+    """One error, one trace, whether the block is on an event loop or not."""
+
+    async def block() -> None:
+        async with recover(kind()):
+            raise ValueError("boom")
+
+    def plain() -> None:
+        with recover(kind()):
+            raise ValueError("boom")
+
+    for run in (plain, lambda: asyncio.run(block())):
+        with pytest.raises(ValueError, match="boom") as caught:
+            run()
+        assert Capture("above").take(caught.value, FakeOccasion()) == "seen"
+
+
+def test_what_finds_the_slot_taken_is_left_to_a_hook_further_up() -> None:
+    """It counts, so that the error is not lost."""
+
+    async def block() -> None:
+        slot = GATE.try_acquire()
+        assert slot is not None
+        try:
+            with recover(FakeMemoryTracer()):
+                raise ValueError("boom")
+        finally:
+            slot.give_back()
+
+    with pytest.raises(ValueError, match="boom") as caught:
+        asyncio.run(block())
+    above = Capture("above", run=lambda *_, **__: TraceResult())
+    assert above.take(caught.value, FakeOccasion()) == "traced"
+
+
+def test_says_what_the_program_said(tracer: FakeTracer) -> None:
+    """Attributes of the request are attributes of its errors."""
+    scope = open_scope({})
+    assert scope is not None
+    set_attribute("user", "ada")
+    with pytest.raises(ValueError, match="boom"), recover(tracer):
+        raise ValueError("boom")
+    scope.close()
+    assert tracer.traced == [[*BOOM, "--kv", "user:ada"]]

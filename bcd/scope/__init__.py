@@ -1,0 +1,19 @@
+"""Which request or task code runs in: what it was told about it, and which errors it has seen.
+
+Below all hooks, so that those of the frameworks, ``recover`` and the program's own calls agree.
+"""
+
+from bcd.scope.marks import MARK, already_seen, leaves
+from bcd.scope.place import WANTED, Scope, open_scope, own_attributes
+from bcd.scope.texts import clean
+
+__all__ = [
+    "MARK",
+    "WANTED",
+    "Scope",
+    "already_seen",
+    "clean",
+    "leaves",
+    "open_scope",
+    "own_attributes",
+]
