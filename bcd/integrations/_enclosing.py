@@ -1,8 +1,8 @@
-"""The request that the calling code serves, found on its stack.
+"""The request or task that the calling code runs in, found on its stack.
 
 A record of ``logging`` knows nothing of the request in which it was made, and to note the request
 somewhere would cost each one that succeeds. But the middleware's frame is on the stack, and what
-is known of the request is in its variables.
+is known of the request is in its variables. Some frameworks know themselves what they run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     Finding: TypeAlias = "Callable[[Mapping[str, Any]], Occasion]"
 
-__all__ = ["encloses", "enclosing"]
+__all__ = ["encloses", "enclosing", "knows"]
 
 _MOST_FRAMES = 2000
 
 _known: dict[CodeType, Finding] = {}
+_frameworks: list[Callable[[], Occasion | None]] = []
 
 
 def encloses(function: Callable[..., Any], find: Finding) -> None:
@@ -35,12 +36,24 @@ def encloses(function: Callable[..., Any], find: Finding) -> None:
     _known[function.__code__] = find
 
 
+def knows(find: Callable[[], Occasion | None]) -> None:
+    """Let a framework be asked what the calling code runs in."""
+    _frameworks.append(find)
+
+
 def enclosing() -> Occasion | None:
-    """The request in which the calling code runs, as the innermost middleware knows it.
+    """What the calling code runs in, as a framework or the innermost middleware knows it.
 
     None outside of any, and in a thread or task that the request has started.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented
+    for find in _frameworks:
+        occasion = find()
+        if occasion is not None:
+            return occasion
+    return _on_stack(sys._getframe(1))  # noqa: SLF001 - documented
+
+
+def _on_stack(frame: FrameType | None) -> Occasion | None:
     for _ in range(_MOST_FRAMES if _known else 0):
         if frame is None:
             break

@@ -15,6 +15,7 @@ from celery._state import _task_stack
 from bcd.engine import error_text, type_name
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._complaints import complain
+from bcd.integrations._enclosing import knows
 from bcd.integrations._expected import Ignored, is_expected
 from bcd.integrations._points import CHANGES
 from bcd.notice import notice
@@ -193,4 +194,12 @@ class _Execution:
         return {name: str(value) for name, value in found.items() if value is not None}
 
 
+def _running() -> _Execution | None:
+    """The task that the calling code runs in; None in one that was called like a function."""
+    task = _task_stack.top
+    number = None if task is None else task.request.id
+    return None if number is None else _Execution(task, number)
+
+
+knows(_running)
 _receivers = _Receivers()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integrations.celery_workers import Worker
 from tests.libraries import need
+from tests.servers import REDIS, need_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.server
 
@@ -21,8 +26,11 @@ SERVERS = {
     "gunicorn, wsgi": [*GUNICORN, "logged_wsgi:wsgi"],
     "gunicorn, flask": [*GUNICORN, "--threads", "4", "logged_wsgi:flask_app"],
     "gunicorn, preloaded flask": [*GUNICORN, "--preload", "logged_wsgi:flask_app"],
+    "uvicorn, django": [*UVICORN, "logged_django:asgi"],
+    "gunicorn, django": [*GUNICORN, "logged_django:wsgi"],
     "gunicorn, gevent": [*GUNICORN, "-k", "gevent", "logged_wsgi:wsgi"],
 }
+DETACHED = {"uvicorn, starlette", "uvicorn, django"}  # they serve requests in other contexts
 PAGES = ["/raises", "/both", "/thread", "/handles"]
 
 
@@ -50,5 +58,37 @@ def test_each_error_once(
     assert {attributes["bcd.suppressed"] for attributes in said} == {"0"}
     for page, attributes in zip(asked, said, strict=True):
         assert ("log.message" in attributes) == (page != "/raises")
-        if page in {"/raises", "/body"} or not (page == "/thread" or "starlette" in name):
+        if page in {"/raises", "/body"} or not (page == "/thread" or name in DETACHED):
             assert attributes["url.path"] == page
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_each_error_of_a_task_once(tmp_path: Path, pool: str) -> None:
+    """Celery logs what a task raises, in the process of its pool or in the worker."""
+    need_server(REDIS)
+    worker = Worker(tmp_path / "worker", REDIS, pool, LOGGED="1")
+    try:
+        worker.wait_until_ready()
+        for task in ("fail", "logs", "logs_and_fails", "expects"):
+            worker.send(task)
+            worker.outcome(task)
+        worker.settle()
+        worker.stop()
+        said = [note["attributes"] for note in worker.notes()]
+    finally:
+        worker.remove()
+    assert [attributes["messaging.message.id"] for attributes in said] == [
+        "fail",
+        "logs",
+        "logs_and_fails",
+    ]
+    assert [attributes.get("log.message") for attributes in said] == [
+        None,
+        "handled",
+        "raised again",
+    ]
+    assert {attributes["celery.task_name"] for attributes in said} == {
+        "celery_program.fail",
+        "celery_program.logs",
+        "celery_program.logs_and_fails",
+    }

@@ -13,10 +13,11 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import got_request_exception
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
+from bcd.integrations._enclosing import encloses
 from bcd.integrations._points import CHANGES, Point
 from bcd.integrations.django._around import HANDLERS, SIGNALS
 from bcd.integrations.django._bodies import watched
-from bcd.integrations.django._errors import Errors, Request, note_task, request_failed
+from bcd.integrations.django._errors import Errors, Request, note_task, request_failed, served_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,6 +63,10 @@ class BcdMiddleware:
         except Exception as error:
             await Errors.take_in_loop(error, Request(request))
             raise
+
+
+encloses(BcdMiddleware.__call__, served_by)
+encloses(BcdMiddleware._answer, served_by)  # noqa: SLF001 - just above
 
 
 def setup(

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished, request_started
 
+from bcd.integrations._enclosing import encloses
 from bcd.integrations._points import Point
 from bcd.integrations.django._bodies import watched
-from bcd.integrations.django._errors import Errors, Receiver, Request, note_task, served
+from bcd.integrations.django._errors import (
+    Errors,
+    Receiver,
+    Request,
+    note_task,
+    served,
+    served_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +79,7 @@ def _answering(_: Point, before: Callable[..., Any]) -> Callable[..., Any]:
             raise
         return watched(response, request)
 
+    encloses(get_response, served_by)
     return get_response
 
 
@@ -85,6 +94,7 @@ def _answering_in_loop(_: Point, before: Callable[..., Any]) -> Callable[..., An
             raise
         return watched(response, request)
 
+    encloses(get_response_async, served_by)
     return get_response_async
 
 

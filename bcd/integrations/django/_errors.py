@@ -10,13 +10,13 @@ from bcd.engine import current_task
 from bcd.integrations._duplicates import NUMBER_KEY, request_number
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     from django.http import HttpRequest
 
     from bcd.integrations._capture import Capture, Occasion
 
-__all__ = ["Errors", "Receiver", "Request", "note_task", "request_failed", "served"]
+__all__ = ["Errors", "Receiver", "Request", "note_task", "request_failed", "served", "served_by"]
 
 _TASK_KEY = "bcd.task"
 
@@ -123,6 +123,11 @@ def request_failed(*, request: HttpRequest | None = None, **_: object) -> None:
     if error is not None:
         occasion = Request(request, leaves=False)
         Errors.take(error, occasion, occasion.task())
+
+
+def served_by(variables: Mapping[str, Any]) -> Request:
+    """The request that a function of bcd serves, from the variables of its frame."""
+    return Request(variables["request"], leaves=False)
 
 
 def note_task(request: HttpRequest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = os.environ["NAME"]
+log = logging.getLogger("shop")
 app = celery.Celery("program", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
 app.conf.update(
     task_default_queue=NAME,
@@ -265,6 +267,26 @@ def sends_errbacks() -> None:
     fail.apply_async(task_id="sent-back", link_error=sent_back.s().set(task_id="errback"))
 
 
+@app.task
+def logs() -> str:
+    """Log what it handles."""
+    try:
+        deeper("handled")
+    except Boom:
+        log.exception("handled")
+    return "handled"
+
+
+@app.task
+def logs_and_fails() -> NoReturn:
+    """Log what it raises."""
+    try:
+        deeper("logged")
+    except Boom:
+        log.exception("raised again")
+        raise
+
+
 def note(error: BaseException, attributes: Mapping[str, str]) -> Mapping[str, str] | None:
     """Write down what is about to be traced, and let it be traced if it is to be seen."""
     told = {
@@ -285,3 +307,10 @@ if "TRACED" in os.environ:
 
     bcd.update_config(bcd.GlobalConfig(rate_limit=0))
     setup(before_trace=note)
+
+if "LOGGED" in os.environ:
+    import bcd
+    from bcd.integrations.celery import setup
+
+    bcd.init(hooks=["logging"], before_trace=note, config=bcd.GlobalConfig(rate_limit=0))
+    setup()

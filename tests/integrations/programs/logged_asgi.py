@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from logged import fail, log, set_up
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -14,9 +12,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-import bcd
 from bcd.integrations.asgi import BcdMiddleware
-from bcd.integrations.logging import BcdHandler
 from bcd.integrations.starlette import instrument
 
 if TYPE_CHECKING:
@@ -24,25 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-log = logging.getLogger("shop")
-numbers = count(1)
-
-bcd.init(config=bcd.GlobalConfig(rate_limit=0), hooks=os.environ["TEST_HOOKS"].split(","))
-logging.getLogger("uvicorn").propagate = True
-logging.getLogger("gunicorn.error").propagate = True
-if "logging" not in os.environ["TEST_HOOKS"]:
-    logging.getLogger().addHandler(BcdHandler())
-
-
-def fail(*, logs: bool) -> None:
-    """Fail anew."""
-    bcd.flush()  # the slot is free then: an error that is seen twice would be traced twice
-    try:
-        raise LookupError(f"error {next(numbers)}")  # noqa: TRY301 - that is the point
-    except LookupError:
-        if logs:
-            log.exception("logged")
-        raise
+set_up()
 
 
 async def raises(_: Request) -> Response:

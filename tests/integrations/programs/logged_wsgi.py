@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import flask
+from logged import fail, log, set_up
 
-import bcd
 from bcd.integrations.flask import Bcd
-from bcd.integrations.logging import BcdHandler
 from bcd.integrations.wsgi import BcdMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-log = logging.getLogger("shop")
-numbers = count(1)
-
-bcd.init(config=bcd.GlobalConfig(rate_limit=0), hooks=os.environ["TEST_HOOKS"].split(","))
-logging.getLogger("gunicorn.error").propagate = True
-if "logging" not in os.environ["TEST_HOOKS"]:
-    logging.getLogger().addHandler(BcdHandler())
-
-
-def fail(*, logs: bool) -> None:
-    """Fail anew."""
-    bcd.flush()  # the slot is free then: an error that is seen twice would be traced twice
-    try:
-        raise LookupError(f"error {next(numbers)}")  # noqa: TRY301 - that is the point
-    except LookupError:
-        if logs:
-            log.exception("logged")
-        raise
+set_up()
 
 
 def raises() -> str:
