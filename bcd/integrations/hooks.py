@@ -180,7 +180,8 @@ def _excepthook(point: Point, before: Callable[..., object]) -> Callable[..., ob
                 capture.take(error, _Uncaught("excepthook"))
         except KeyboardInterrupt:  # ends the wait for a slow tracer; the program ends anyway
             pass
-        before(kind, error, traceback)
+        finally:  # also where a handler of a signal ends the program meanwhile
+            before(kind, error, traceback)
 
     return excepthook
 
