@@ -15,17 +15,13 @@
     │   ├── FinalizeError      the tracer object itself failed to make its command
     │   └── PutError           the snapshot was made, and could not be uploaded
     ├── SignalError            a signal that was traced, as an error
-    ├── SnapshotError          a snapshot that cannot be read
-    │   ├── SnapshotNotFound
-    │   ├── SnapshotCorrupt
-    │   └── SnapshotTooNew
-    └── ReadError              in the tracer process: something could not be read
-        ├── MemoryFault        an address that holds nothing, or nothing sensible
-        ├── CalibrationError   an interpreter whose layout could not be proven
-        ├── RequestError       a request or an option that makes no sense
-        └── DeadlineReached    the time for reading is over
+    └── SnapshotError          a snapshot that cannot be read
+        ├── SnapshotNotFound
+        ├── SnapshotCorrupt
+        └── SnapshotTooNew
 
-A message says what happened, to what, and what to do about it.
+A message says what happened, to what, and what to do about it. The tracer process has a tree of
+its own, :mod:`bcd.ptrace.errors`.
 """
 
 
@@ -97,23 +93,3 @@ class SnapshotCorrupt(SnapshotError):  # noqa: N818
 
 class SnapshotTooNew(SnapshotError):  # noqa: N818
     """A snapshot of a format newer than this bcd; update bcd to read it."""
-
-
-class ReadError(BcdError):
-    """In the tracer process: something could not be read; becomes a note in the snapshot."""
-
-
-class MemoryFault(ReadError):  # noqa: N818
-    """An address that holds nothing, or nothing sensible."""
-
-
-class CalibrationError(ReadError):
-    """An interpreter whose layout in memory could not be proven; it is refused, never guessed."""
-
-
-class RequestError(ReadError):
-    """A request or a command-line option that makes no sense."""
-
-
-class DeadlineReached(ReadError):  # noqa: N818
-    """The time for reading is over; what was read so far is kept."""

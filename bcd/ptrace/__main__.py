@@ -5,8 +5,8 @@ holds bcd goes to the end of the path, so that the standard library always wins.
 """
 
 import gc
-import os
 import sys
+from posix import _exit, write  # `os` takes 1 ms to import
 
 _OLDEST = (3, 11)
 
@@ -15,17 +15,21 @@ def _run() -> None:
     if sys.version_info < _OLDEST:  # of a process that did not ask
         version = sys.version.split()[0]
         said = f"{sys.executable} is Python {version}; bcd reads 3.11 and later"
-        os.write(2, said.encode("utf-8", "backslashreplace") + b"\n")
-        os._exit(1)
+        write(2, said.encode("utf-8", "backslashreplace") + b"\n")
+        _exit(1)
     gc.disable()  # it would look through all that was read, again and again, for a short life
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    sys.path.append(os.path.dirname(package))
+    package = __file__.rpartition("/ptrace/")[0]
+    root = package.rpartition("/")[0]
+    sys.path.append(root)
     import bcd
+    from bcd.ptrace.compiled import Compiled
+
+    sys.meta_path.insert(0, Compiled(f"{root}/"))
     from bcd.ptrace.main import main
 
-    status = main(sys.argv[1:], package + os.sep, bcd.__version__)
+    status = main(sys.argv[1:], f"{package}/", bcd.__version__)
     # Not by way of the interpreter's own end, which takes 3 ms.
-    os._exit(status)
+    _exit(status)
 
 
 if __name__ == "__main__":

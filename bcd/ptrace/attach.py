@@ -8,7 +8,7 @@ import os
 import select
 import time
 
-from bcd.errors import ReadError
+from bcd.ptrace.errors import ReadError
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:

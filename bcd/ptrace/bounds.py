@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bcd.errors import DeadlineReached, RequestError
+from bcd.ptrace.errors import DeadlineReached, RequestError
 from bcd.snapshot.limits import DEFAULTS, problem_with
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from itertools import islice
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.objects import TUPLE, Objects
 
 _OWNED_BY_C = 3

@@ -10,8 +10,8 @@ import sys
 import time
 from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
-from bcd.errors import DeadlineReached, ReadError
 from bcd.ptrace.cached_sources import CachedSources
+from bcd.ptrace.errors import DeadlineReached, ReadError
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.interpreters import interpreters
 from bcd.ptrace.memory import FAULTS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from bcd.errors import ReadError, RequestError
+from bcd.ptrace.errors import ReadError, RequestError
 from bcd.ptrace.guard import Bounds
 from bcd.ptrace.outputs import CLEANERS
 from bcd.ptrace.process import read_process, rfc3339

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import DeadlineReached
+from bcd.ptrace.errors import DeadlineReached
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.messages import Messages
 from bcd.ptrace.objects import EXCEPTION, TypeInfo

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
 
-from bcd.errors import CalibrationError, DeadlineReached, MemoryFault
 from bcd.ptrace.calibrate.search import Search
+from bcd.ptrace.errors import CalibrationError, DeadlineReached, MemoryFault
 from bcd.ptrace.memory import FAULTS, LiveMemory
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -86,11 +86,11 @@ def _note_what_is_shared(target: Target) -> None:
 def _others(target: Target, newest: int, main: Interpreter) -> list[Interpreter]:
     from bcd.ptrace.calibrate.interpreters import calibrate_interpreters  # for few targets
 
-    descriptor = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         layout = calibrate_interpreters(Search(LiveMemory(descriptor)), target.layout.thread)
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
     found: dict[int, Interpreter] = {}
     address = newest
     while address and address not in found and len(found) < _MOST:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import _thread
-import os
+import posix
 
-from bcd.errors import CalibrationError, MemoryFault
 from bcd.ptrace.calibrate.search import WORD, Search, only
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 from bcd.ptrace.memory import LiveMemory
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -54,13 +54,13 @@ class Locks:
         self, name: str, find: Callable[[Search], tuple[int, ...]]
     ) -> tuple[int, ...] | None:
         if name not in self._places:
-            descriptor = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC)
             try:
                 self._places[name] = find(Search(LiveMemory(descriptor)))
             except (CalibrationError, MemoryFault, ImportError, OSError):
                 self._places[name] = None
             finally:
-                os.close(descriptor)
+                posix.close(descriptor)
         return self._places[name]
 
 

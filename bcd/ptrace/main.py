@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import resource
 import sys
 from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
-from bcd.errors import CalibrationError, DeadlineReached, MemoryFault, ReadError, RequestError
 from bcd.ptrace.bounds import MOST_WAITING
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.document import Document
+from bcd.ptrace.errors import (
+    CalibrationError,
+    DeadlineReached,
+    MemoryFault,
+    ReadError,
+    RequestError,
+)
 from bcd.ptrace.layout import Layout
 from bcd.ptrace.maps import distance
 from bcd.ptrace.memory import LiveMemory, Memory
@@ -61,7 +67,7 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
         The exit status: 0, and the snapshot's path was printed; else 1, and the reason was.
     """
     if not arguments:  # a program asked, which has better things to do; a person waits
-        os.nice(_NICENESS)
+        posix.nice(_NICENESS)
     _bound_memory()
     try:
         request, rest = _ask(arguments)
@@ -110,7 +116,7 @@ def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
         recorded = Recorded(request, own_folder, version)
         return folder.keep(*recorded.finish(_blocked_ms(request, rest)), request.limits)
     _check_interpreter(request)
-    own = LiveMemory(os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC))
+    own = LiveMemory(posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC))
     layout = calibrate(own)
     memory = _open_memory(request)
     seconds = max(_LEAST_SECONDS, request.limits["deadline_ms"] / 1000 * _GRACE)
@@ -149,7 +155,7 @@ def _check_interpreter(request: Request) -> None:
     expected = request.hints.get("executable")
     if expected is None:
         return
-    own = os.stat("/proc/self/exe")
+    own = posix.stat("/proc/self/exe")
     version = request.hints.get("hexversion", sys.hexversion)
     if list(expected) != [own.st_dev, own.st_ino] or version != sys.hexversion:
         raise CalibrationError(
@@ -163,13 +169,15 @@ def _open_memory(request: Request) -> Memory:
         return Memory(request.memory, cached=True)
     path = f"/proc/{request.pid}/mem"
     try:
-        return Memory(os.open(path, os.O_RDONLY | os.O_CLOEXEC), cached=True)
+        return Memory(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC), cached=True)
     except OSError as error:
         raise RequestError(f"{path}: {error.strerror}; {_remedy(request.pid)}") from None
 
 
 def _remedy(pid: int) -> str:
-    if not os.path.exists(f"/proc/{pid}"):
+    try:
+        posix.stat(f"/proc/{pid}")
+    except FileNotFoundError:
         return f"there is no process {pid}"
     return (
         "run the tracer as the user of that process, with the capability SYS_PTRACE or with"
@@ -256,7 +264,7 @@ def _interrupt_after(seconds: float, *, patient: bool = False) -> None:
 def _let_go(request: Request) -> None:
     """Tell a program that waits that it may go on."""
     if request.release is not None:
-        os.close(request.release)
+        posix.close(request.release)
         request.release = None
 
 
@@ -269,7 +277,7 @@ def _end_copy(request: Request) -> None:
 
     try:
         if _is_sibling(copy):
-            os.kill(copy, _signal.SIGKILL)
+            posix.kill(copy, _signal.SIGKILL)
     except OSError:  # it has ended, or the program has
         return
 
@@ -277,7 +285,7 @@ def _end_copy(request: Request) -> None:
 def _is_sibling(pid: int) -> bool:
     """Whether a process is a child of our parent: no other may be ended, whatever was asked."""
     with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[1]) == os.getppid()
+        return int(file.read().rpartition(b")")[2].split()[1]) == posix.getppid()
 
 
 def _end_copy_when_stopped(request: Request) -> None:
@@ -289,7 +297,7 @@ def _end_copy_when_stopped(request: Request) -> None:
     def stop(number: int, _frame: object) -> None:
         _end_copy(request)
         _signal.signal(number, _signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        posix.kill(posix.getpid(), number)
 
     for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
         _signal.signal(number, stop)
@@ -310,7 +318,7 @@ def _blocked_ms(request: Request, rest: bytes) -> float | None:
     poll = select.poll()
     poll.register(0, select.POLLIN)
     while b"\n" not in data and poll.poll(_ANSWER_MS):
-        part = os.read(0, 4096)
+        part = posix.read(0, 4096)
         if not part:
             break
         data += part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import CalibrationError, RequestError
+from bcd.ptrace.errors import CalibrationError, RequestError
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _struct import unpack
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.objects import WORD, Objects, TypeInfo
 
 OBJECTS = (6, 16)

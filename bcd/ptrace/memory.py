@@ -4,10 +4,10 @@ In ``/proc/PID/mem`` the offset is the address (man 5 proc). Pages are kept once
 process of 1 GB that took 342 ms where a system call per object took 883 ms.
 """
 
-import os
+import posix
 from _struct import Struct
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 
 PAGE = 4096
 _PAGE_BITS = 12
@@ -151,7 +151,7 @@ class Memory:
         if size > _MAX_READ:
             raise MemoryFault(f"{size:,} bytes at {address:#x} make no sense")
         try:
-            data = os.pread(self.descriptor, size, address)
+            data = posix.pread(self.descriptor, size, address)
         except OSError as error:
             raise MemoryFault(f"{size} bytes at {address:#x}: {error.strerror}") from None
         if len(data) != size:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.layout import Layout
 from bcd.ptrace.memory import Memory
 

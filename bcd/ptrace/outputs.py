@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import RequestError
+from bcd.ptrace.errors import RequestError
 from bcd.ptrace.redact import REDACTED, Redactor
 from bcd.ptrace.request import decode
 from bcd.ptrace.write import encode

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits, Remarks
 from bcd.ptrace.document import Document
+from bcd.ptrace.errors import RequestError
 from bcd.ptrace.redact import Redactor
 from bcd.ptrace.stacks import in_app, not_ours
 

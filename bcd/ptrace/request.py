@@ -5,11 +5,12 @@ A program asks on standard input, a person by hand in argv; either gets one line
 
 from __future__ import annotations
 
-import os
+import posix
+import sys
 import time
 
-from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits
+from bcd.ptrace.errors import RequestError
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def read_line() -> tuple[bytes, bytes]:
     """The first line of standard input, and what of the rest came with it."""
     data = b""
     while b"\n" not in data and len(data) <= _LONGEST_LINE:
-        part = os.read(0, 65536)
+        part = posix.read(0, 65536)
         if not part:
             break
         data += part
@@ -297,7 +298,7 @@ def read_line() -> tuple[bytes, bytes]:
 
 def answer(path: str) -> int:
     """Print the path of what was written; returns the exit status."""
-    _print(1, os.fsencode(path) + b"\n")
+    _print(1, path.encode(sys.getfilesystemencoding(), "surrogateescape") + b"\n")
     return 0
 
 
@@ -311,6 +312,6 @@ def fail(reason: str, status: int = 1) -> int:
 def _print(descriptor: int, data: bytes) -> None:
     """Print, also when nobody listens any more: the snapshot is what counts."""
     try:
-        os.write(descriptor, data)
+        posix.write(descriptor, data)
     except OSError:
         return

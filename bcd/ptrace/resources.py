@@ -6,7 +6,7 @@ long as a whole snapshot of a small service.
 
 from __future__ import annotations
 
-import os
+import posix
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -117,11 +117,11 @@ def read_memory(pid: int, resident: int) -> dict[str, int]:
 
 def _files(pid: int, sockets: set[str], notes: Callable[[str], None]) -> dict[str, int]:
     """Open files by kind; the inodes of the sockets among them go into ``sockets``."""
-    names = os.listdir(f"/proc/{pid}/fd")
+    names = posix.listdir(f"/proc/{pid}/fd")
     found: dict[str, int] = {}
     for name in names[:_MOST]:
         try:
-            target = os.readlink(f"/proc/{pid}/fd/{name}")
+            target = posix.readlink(f"/proc/{pid}/fd/{name}")
         except OSError:  # closed in between
             continue
         kind = _kind(target)
@@ -172,7 +172,7 @@ def _rows(path: str, notes: Callable[[str], None]) -> Iterator[list[str]]:
 
 
 def _thread_states(pid: int, notes: Callable[[str], None]) -> dict[str, int]:
-    names = os.listdir(f"/proc/{pid}/task")
+    names = posix.listdir(f"/proc/{pid}/task")
     found: dict[str, int] = {}
     for name in names[:_MOST]:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import posix
 import sys
+from _stat import S_ISREG  # `stat` takes more
 
 from bcd.ptrace.redact import Redactor
 
@@ -71,7 +71,8 @@ class Sources:
         """
         found: dict[str, dict[str, object]] = {}
         for name, wanted in self._wanted.items():
-            lines = self._lines(name, self._root + os.path.join(folder, name), wanted)
+            path = name if name.startswith("/") else f"{folder}/{name}"
+            lines = self._lines(name, self._root + path, wanted)
             if lines:
                 found[name] = lines
         return found
@@ -97,13 +98,13 @@ class Sources:
 
 def _exists(name: str) -> bool:
     try:
-        os.stat(name)
+        posix.stat(name)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _candidates(name: str, path: str) -> Iterator[tuple[os.stat_result, Callable[[], bytes]]]:
+def _candidates(name: str, path: str) -> Iterator[tuple[posix.stat_result, Callable[[], bytes]]]:
     """The files that a frame's name may mean, those that are there, each with its content."""
     if name.startswith(_FROZEN):
         library = str(sys._stdlib_dir)  # type: ignore[attr-defined] # noqa: SLF001 - without os.py
@@ -117,14 +118,14 @@ def _candidates(name: str, path: str) -> Iterator[tuple[os.stat_result, Callable
         yield from _file(candidate)
 
 
-def _file(path: str) -> Iterator[tuple[os.stat_result, Callable[[], bytes]]]:
+def _file(path: str) -> Iterator[tuple[posix.stat_result, Callable[[], bytes]]]:
     try:
-        status = os.stat(path)
+        status = posix.stat(path)
     except OSError:
         yield from _in_archive(path)
         return
     # A pipe or a device would keep the reader waiting for ever.
-    if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+    if S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
         yield status, lambda: _content(path)
 
 
@@ -133,19 +134,21 @@ def _content(path: str) -> bytes:
         return file.read(_LARGEST)
 
 
-def _in_archive(path: str) -> Iterator[tuple[os.stat_result, Callable[[], bytes]]]:
+def _in_archive(path: str) -> Iterator[tuple[posix.stat_result, Callable[[], bytes]]]:
     """A file whose path leads into a zip archive, as those of zipped applications do."""
-    archive = os.path.dirname(path)
-    while archive not in ("", "/") and not os.path.exists(archive):
-        archive = os.path.dirname(archive)
-    if not os.path.isfile(archive):
+    from os.path import dirname, exists, isfile  # 1 ms, and few files are not there
+
+    archive = dirname(path)
+    while archive not in ("", "/") and not exists(archive):
+        archive = dirname(archive)
+    if not isfile(archive):
         return
     # Frozen into the interpreter, unlike zipfile, which takes 15 ms. Its public class has no sizes.
     from zipimport import _get_data, _read_directory  # type: ignore[attr-defined]
 
     entry = _read_directory(archive).get(path[len(archive) + 1 :])
     if entry is not None and max(entry[2:4]) <= _LARGEST:  # as packed, and as unpacked
-        yield os.stat(archive), lambda: _get_data(archive, entry)
+        yield posix.stat(archive), lambda: _get_data(archive, entry)
 
 
 def _decoded(raw: bytes) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import types
 
-from bcd.errors import DeadlineReached, MemoryFault
 from bcd.ptrace.codes import Code
+from bcd.ptrace.errors import DeadlineReached, MemoryFault
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import DICT
 from bcd.ptrace.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 
-from bcd.errors import DeadlineReached
+from bcd.ptrace.errors import DeadlineReached
 from bcd.ptrace.futures import Futures
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import DICT, WORD

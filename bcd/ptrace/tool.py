@@ -6,7 +6,7 @@ import _signal  # type: ignore[import-not-found] # `signal` takes 5 ms to import
 import os
 import resource
 
-from bcd.errors import ReadError
+from bcd.ptrace.errors import ReadError
 from bcd.ptrace.guard import Bounds, Guard, let_go_on
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import

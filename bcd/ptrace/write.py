@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import posix
 import time
+from _stat import S_IMODE, S_ISVTX  # `stat` takes more
 
-from bcd.errors import RequestError
 from bcd.ptrace.bounds import Limits
+from bcd.ptrace.errors import RequestError
 from bcd.snapshot.format import (
     GZIP_ABOVE,
     ID_LENGTH,
@@ -101,14 +101,14 @@ class Folder:
             RequestError: It could not be written; nothing is left of it.
         """
         self.check_space(len(data))
-        temporary = f"{TEMPORARY_PREFIX}{name[:ID_LENGTH]}.{os.getpid()}{TEMPORARY_SUFFIX}"
+        temporary = f"{TEMPORARY_PREFIX}{name[:ID_LENGTH]}.{posix.getpid()}{TEMPORARY_SUFFIX}"
         try:
             descriptor = self._create(temporary)
             try:
                 _fill(descriptor, data)
                 return self.adopt(temporary, name)
             finally:
-                os.close(descriptor)
+                posix.close(descriptor)
         except OSError as error:
             self.remove(temporary)
             raise self._unwritten(error) from None
@@ -127,12 +127,12 @@ class Folder:
             RequestError: That could not be done; nothing is left of it.
         """
         try:
-            os.rename(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
-            os.fsync(self._descriptor)
+            posix.rename(temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+            posix.fsync(self._descriptor)
         except OSError as error:
             self.remove(temporary)
             raise self._unwritten(error) from None
-        return os.path.join(self.path, name)
+        return f"{self.path.rstrip('/')}/{name}"
 
     def _unwritten(self, error: OSError) -> RequestError:
         return RequestError(
@@ -141,8 +141,8 @@ class Folder:
         )
 
     def _create(self, name: str) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, 0o600, dir_fd=self._descriptor)
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+        descriptor = posix.open(name, flags, 0o600, dir_fd=self._descriptor)
         _lock(descriptor)
         return descriptor
 
@@ -158,7 +158,7 @@ class Folder:
         Raises:
             RequestError: There is no room for so many.
         """
-        space = os.fstatvfs(self._descriptor)
+        space = posix.fstatvfs(self._descriptor)
         free = space.f_bavail * space.f_frsize
         if free < size + _SPARE:
             raise RequestError(
@@ -170,7 +170,7 @@ class Folder:
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         try:
-            os.unlink(name, dir_fd=self._descriptor)
+            posix.unlink(name, dir_fd=self._descriptor)
         except OSError:  # it was never made, or another tracer has removed it
             return
 
@@ -192,7 +192,7 @@ class Folder:
 
     def enter(self) -> None:
         """Make this the working directory of the process."""
-        os.fchdir(self._descriptor)
+        posix.fchdir(self._descriptor)
 
     def flush(self, name: str) -> None:
         """Have a file that another program wrote on the disk, and for this user alone.
@@ -200,13 +200,13 @@ class Folder:
         Raises:
             OSError: It is not there, or no ordinary file.
         """
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, dir_fd=self._descriptor)
+        flags = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+        descriptor = posix.open(name, flags, dir_fd=self._descriptor)
         try:
-            os.fchmod(descriptor, 0o600)
-            os.fsync(descriptor)
+            posix.fchmod(descriptor, 0o600)
+            posix.fsync(descriptor)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
 
     def is_stale(self, name: str) -> bool:
         """Whether a file was written so long ago that its writer must be dead."""
@@ -221,25 +221,25 @@ class Folder:
         if age <= _DEAD_SECONDS or not name.endswith(TEMPORARY_SUFFIX):  # that of a core is gdb's
             return age > _STALE_SECONDS
         try:
-            descriptor = os.open(name, _TO_LOCK, dir_fd=self._descriptor)
+            descriptor = posix.open(name, _TO_LOCK, dir_fd=self._descriptor)
         except OSError:
             return False
         try:
             return _lock(descriptor)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
 
     def _age(self, name: str) -> float:
         """Seconds since a file was written, 0 where there is none."""
         try:
-            status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+            status = posix.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
         except FileNotFoundError:  # another tracer has removed it
             return 0
         return time.time() - status.st_mtime
 
     def files(self) -> Iterator[tuple[str, int]]:
         """(name, bytes) of each file; names sort by age. Temporary files of the dead go."""
-        with os.scandir(self._descriptor) as entries:
+        with posix.scandir(self._descriptor) as entries:
             for entry in entries:
                 try:
                     status = entry.stat(follow_symlinks=False)
@@ -254,11 +254,11 @@ class Folder:
 def _fill(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
+        view = view[posix.write(descriptor, view) :]
+    posix.fsync(descriptor)
 
 
-_TO_LOCK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TO_LOCK = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
 
 
 def _lock(descriptor: int) -> bool:
@@ -280,25 +280,25 @@ def _between(names: list[str], most: int) -> list[str]:
 def _open_private(path: str) -> int:
     """Open a folder that is ours and private, and make it so where that is possible."""
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags)
+        descriptor = _made_and_opened(path)
     except OSError as error:
-        reason = "it is a symbolic link" if os.path.islink(path) else error.strerror
+        from os.path import islink  # 1 ms
+
+        reason = "it is a symbolic link" if islink(path) else error.strerror
         raise RequestError(
             f"no snapshot can be kept in {path}: {reason}; name a folder of this user's own with"
             " BCD_DIR"
         ) from None
-    status = os.fstat(descriptor)
-    if status.st_uid != os.geteuid():
+    status = posix.fstat(descriptor)
+    if status.st_uid != posix.geteuid():
         raise RequestError(
             f"no snapshot is kept in {path}: it belongs to user {status.st_uid}, not to user"
-            f" {os.geteuid()}; name a folder of this user with BCD_DIR"
+            f" {posix.geteuid()}; name a folder of this user with BCD_DIR"
         )
-    mode = stat.S_IMODE(status.st_mode)
-    shared = mode & stat.S_ISVTX  # as /tmp is, also when it holds nothing
+    mode = S_IMODE(status.st_mode)
+    shared = mode & S_ISVTX  # as /tmp is, also when it holds nothing
     if mode & 0o077 and not shared and _holds_only_ours(descriptor):
-        os.fchmod(descriptor, 0o700)
+        posix.fchmod(descriptor, 0o700)
     elif mode & 0o022:
         raise RequestError(
             f"no snapshot is kept in {path}: other users may write there and it is not bcd's alone;"
@@ -307,11 +307,22 @@ def _open_private(path: str) -> int:
     return descriptor
 
 
+def _made_and_opened(path: str) -> int:
+    flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    try:
+        return posix.open(path, flags)
+    except FileNotFoundError:
+        from os import makedirs  # 1 ms, for the first snapshot alone
+
+        makedirs(path, 0o700, exist_ok=True)
+        return posix.open(path, flags)
+
+
 def _holds_only_ours(descriptor: int) -> bool:
     """Whether a folder is bcd's alone, so that its mode is bcd's to change."""
     return all(
         id_of_file(name) or id_of_dump_file(name) or _is_temporary(name)
-        for name in os.listdir(descriptor)
+        for name in posix.listdir(descriptor)
     )
 
 

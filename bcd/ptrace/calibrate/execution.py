@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import types
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.objects import HEAD, member_offset
 from bcd.ptrace.calibrate.search import WORD, Search, only
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.layout import (
     CodeLayout,
     ContainerLayout,

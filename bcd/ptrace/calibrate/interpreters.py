@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.search import WORD, Search, only
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.layout import InterpreterLayout, ThreadLayout
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import

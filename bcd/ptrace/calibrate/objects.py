@@ -5,8 +5,8 @@ from __future__ import annotations
 import types
 from _struct import pack
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.search import WORD, Search, only
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.layout import (
     ContainerLayout,
     DictLayout,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import CalibrationError, ReadError
+from bcd.ptrace.errors import CalibrationError, ReadError
 from bcd.ptrace.objects import Objects
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import

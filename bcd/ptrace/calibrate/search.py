@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import CalibrationError, MemoryFault
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 from bcd.ptrace.memory import Memory
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 import types
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.objects import HEAD
 from bcd.ptrace.calibrate.search import WORD, Search, only
 from bcd.ptrace.calibrate.threads import python_api
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.layout import TaskLayout
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import

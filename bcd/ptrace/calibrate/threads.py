@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import _thread
-import os
+import posix
 import sys
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.search import WORD, Search, only
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.layout import FrameLayout, ThreadLayout
 from bcd.ptrace.memory import HIGHEST, LOWEST
 
@@ -97,13 +97,13 @@ def _threads(
 def _current_frame(search: Search, layout: ThreadLayout, frame: FrameLayout, own: int) -> None:
     """Find the thread's current frame: this function's, as long as nothing else is called.
 
-    So the memory is read here by ``os.pread`` itself. Before 3.13 one structure lies between.
+    So the memory is read here by ``posix.pread`` itself. Before 3.13 one structure lies between.
     """
     running = sys._getframe()  # noqa: SLF001 - the running frame is the sample
     start = search.memory.word(id(running) + frame.of_object)
     here = start.to_bytes(WORD, "little")
     descriptor = search.memory.descriptor
-    state = os.pread(descriptor, 64 * WORD, own)
+    state = posix.pread(descriptor, 64 * WORD, own)
     found: list[tuple[int, tuple[int, ...]]] = []
     for offset in range(0, len(state), WORD):
         word = state[offset : offset + WORD]
@@ -113,7 +113,7 @@ def _current_frame(search: Search, layout: ThreadLayout, frame: FrameLayout, own
         if start <= address < start + _STALE:
             continue
         if LOWEST <= address < HIGHEST and search.memory.readable(address, 2 * WORD):
-            target = os.pread(descriptor, 2 * WORD, address)
+            target = posix.pread(descriptor, 2 * WORD, address)
             found += [(offset, (step,)) for step in (0, WORD) if target[step : step + WORD] == here]
     direct = [place for place in found if not place[1]] or found
     if len(direct) != 1:
@@ -149,7 +149,7 @@ def _readable(search: Search, address: int, limit: int) -> bytes:
     if not LOWEST <= address < HIGHEST:
         return b""
     try:
-        return os.pread(search.memory.descriptor, limit, address)
+        return posix.pread(search.memory.descriptor, limit, address)
     except OSError:
         return b""
 

@@ -8,10 +8,10 @@ of such a type is met.
 
 from __future__ import annotations
 
-import os
+import posix
 
-from bcd.errors import CalibrationError, MemoryFault
 from bcd.ptrace.calibrate.search import Search
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 from bcd.ptrace.memory import LiveMemory
 from bcd.ptrace.objects import TypeInfo
 
@@ -89,10 +89,10 @@ class Library:
         return self._made[full_name]
 
     def _calibrated(self, maker: Maker) -> Show | None:
-        descriptor = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC)
         try:
             return maker(self._renderer, Search(LiveMemory(descriptor)))
         except (CalibrationError, MemoryFault, ImportError, AttributeError, ValueError):
             return None
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)

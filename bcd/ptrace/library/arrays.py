@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _struct import calcsize, unpack
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.library.forms import attribute, references
 from bcd.ptrace.objects import LIST, TUPLE, TypeInfo
 

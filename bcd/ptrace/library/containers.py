@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.search import WORD, Search
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.library.forms import attribute, form
 from bcd.ptrace.objects import INT, TypeInfo
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.instances import text_of
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import DICT, STR, WORD, TypeInfo

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.search import WORD, Search
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.library.forms import form, references
 from bcd.ptrace.objects import TypeInfo
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.library.forms import attribute, fields, names_of, references
 from bcd.ptrace.objects import DICT, LIST, TUPLE, TypeInfo
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from _struct import pack, unpack
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate.search import WORD, Search
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.library.forms import form
 from bcd.ptrace.objects import TypeInfo
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from _struct import calcsize, unpack
 
-from bcd.errors import CalibrationError, MemoryFault
 from bcd.ptrace.calibrate.search import WORD, Search, only
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 from bcd.ptrace.library.forms import form
 from bcd.ptrace.objects import TypeInfo
 

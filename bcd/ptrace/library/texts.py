@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.library.forms import attribute, number
 from bcd.ptrace.objects import STR, WORD, TypeInfo
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import _thread
 import sys
 
-from bcd.errors import CalibrationError, MemoryFault
 from bcd.ptrace.calibrate.search import Search, only
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 from bcd.ptrace.library.forms import attribute, form, number
 from bcd.ptrace.locks import Locks
 from bcd.ptrace.objects import STR, TypeInfo

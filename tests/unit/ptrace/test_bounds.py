@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bcd.errors import DeadlineReached, RequestError
 from bcd.ptrace.bounds import Budget, Limits, Remarks
+from bcd.ptrace.errors import DeadlineReached, RequestError
 from bcd.snapshot.codec import MAX_BYTES
 from bcd.snapshot.limits import DEFAULTS
 

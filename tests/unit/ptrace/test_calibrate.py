@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bcd.errors import CalibrationError
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.calibrate import objects as calibrate_objects
 from bcd.ptrace.calibrate.proof import prove
 from bcd.ptrace.calibrate.search import WORD, Search
+from bcd.ptrace.errors import CalibrationError
 from bcd.ptrace.memory import LiveMemory
 
 if TYPE_CHECKING:

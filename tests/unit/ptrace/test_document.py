@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from bcd.errors import CalibrationError, DeadlineReached, MemoryFault
 from bcd.ptrace.document import _SHRINKING, Document
+from bcd.ptrace.errors import CalibrationError, DeadlineReached, MemoryFault
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.redact import Redactor
 from bcd.ptrace.request import Request

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bcd.errors import RequestError
 from bcd.ptrace.dump import _error
+from bcd.ptrace.errors import RequestError
 from bcd.ptrace.guard import Bounds, let_go_on
 from bcd.ptrace.outputs import clean_pyspy, clean_pystack
 from bcd.ptrace.redact import Redactor

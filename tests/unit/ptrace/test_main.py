@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bcd.errors import CalibrationError, RequestError
+from bcd.ptrace.errors import CalibrationError, RequestError
 from bcd.ptrace.main import _check_interpreter
 from bcd.ptrace.maps import distance, mappings
 from bcd.ptrace.request import Request

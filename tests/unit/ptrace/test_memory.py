@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bcd.errors import MemoryFault
+from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.memory import HIGHEST, LOWEST, PAGE, LiveMemory, Memory
 
 if TYPE_CHECKING:

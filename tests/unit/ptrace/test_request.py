@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bcd.errors import RequestError
+from bcd.ptrace.errors import RequestError
 from bcd.ptrace.request import Request, decode, from_arguments, from_line
 
 DOCUMENT = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bcd.errors import CalibrationError, MemoryFault
 from bcd.ptrace.calibrate.search import Search, only
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 
 if TYPE_CHECKING:
     from bcd.ptrace.memory import LiveMemory

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bcd.errors import DeadlineReached
+from bcd.ptrace.errors import DeadlineReached
 from bcd.ptrace.redact import Redactor
 
 if TYPE_CHECKING:

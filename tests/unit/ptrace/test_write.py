@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import posix
 import resource
 import stat
 import subprocess
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bcd.errors import RequestError
 from bcd.ptrace import write
 from bcd.ptrace.bounds import Limits
+from bcd.ptrace.errors import RequestError
 from bcd.ptrace.write import Folder, encode
 from bcd.snapshot.format import GZIP_ABOVE, id_of_file, new_id
 
@@ -174,7 +175,7 @@ class TestKeeping:
         folder.keep(numbered(1), b"first", LIMITS)
 
         class Dying:
-            """The module ``os``, in which one call is the last."""
+            """The module ``posix``, in which one call is the last."""
 
             def __getattr__(self, name: str) -> Any:
                 original = getattr(os, name)
@@ -192,7 +193,7 @@ class TestKeeping:
 
                 return counted
 
-        monkeypatch.setattr(write, "os", Dying())
+        monkeypatch.setattr(write, "posix", Dying())
         with pytest.raises(Killed):
             folder.keep(numbered(2), b"second!!", LIMITS)
         monkeypatch.undo()
@@ -224,10 +225,11 @@ class TestKeeping:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """From before its first byte until it has its name it belongs to its writer."""
-        free = []
+        free, seen = [], []
 
         def watched(descriptor: int) -> None:
             (half,) = tmp_path.glob(".*.tmp")
+            seen.append(half)
             with half.open() as other, contextlib.suppress(BlockingIOError):
                 fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 free.append(half)
@@ -235,9 +237,10 @@ class TestKeeping:
 
         fsync = os.fsync
         monkeypatch.setattr(
-            os, "fsync", lambda d: watched(d) if list(tmp_path.glob(".*")) else None
+            posix, "fsync", lambda d: watched(d) if list(tmp_path.glob(".*")) else None
         )
         Folder(str(tmp_path)).keep(numbered(1), b"{}", LIMITS)
+        assert seen
         assert free == []
 
 
