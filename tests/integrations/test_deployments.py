@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = "tests/integrations/programs"
 UVICORN = ["uvicorn", "--port", "0", "--app-dir", PROGRAMS]
 HYPERCORN = ["hypercorn", "--bind", "127.0.0.1:0"]
-GUNICORN = ["gunicorn", "--bind", "127.0.0.1:0", "--chdir", PROGRAMS, "--no-control-socket"]
+GUNICORN = ["gunicorn", "--bind", "127.0.0.1:0", "--chdir", PROGRAMS]
 UVICORN_WORKERS = [*GUNICORN, "--worker-class", "uvicorn_worker.UvicornWorker"]
 
 
@@ -170,6 +172,47 @@ def test_application_that_does_not_start(name: str, tmp_path: Path) -> None:
         statuses.append(ended.returncode)
     assert statuses[0] == statuses[1]
     assert len([*(tmp_path / "traced").glob("*.bcd.json*")]) == 1
+
+
+@pytest.mark.parametrize(("how", "snapshots"), [("badly", 1), ("wrongly", 0)])
+def test_management_command(tmp_path: Path, how: str, snapshots: int) -> None:
+    """A command of Django that fails prints and exits as ever; one used wrongly is no error."""
+    bare, traced = (
+        subprocess.run(
+            [sys.executable, f"{PROGRAMS}/django_command.py", how, program],
+            env=os.environ | {"BCD_DIR": str(tmp_path)},
+            cwd=ROOT,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        for program in ("bare", "traced")
+    )
+    assert bare.returncode == 1
+    assert vars(traced) == vars(bare) | {"args": traced.args}
+    assert len([*tmp_path.glob("*.bcd.json*")]) == snapshots
+
+
+LEAVING = [
+    "FastAPI, uvicorn",
+    "FastAPI, hypercorn",
+    "Django, uvicorn",
+    "Django, gunicorn preloaded with threads",
+]
+
+
+@pytest.mark.parametrize("name", LEAVING)
+def test_client_that_leaves(serve: Any, name: str) -> None:
+    """A client that hangs up in the middle of a response gives no snapshot."""
+    deployment = DEPLOYMENTS[name]
+    one_worker = [*deployment.arguments[:-1], "--workers", "1", deployment.arguments[-1]]
+    server = replace(deployment, arguments=one_worker).start(serve, "traced")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("GET", "/drip")
+        assert connection.getresponse().read(4) == b"drip"
+    assert server.request("GET", "/was-dropped")[2] == b"dropped"
+    assert server.stop() == []
 
 
 @pytest.fixture
