@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import logging
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ from bcd.integrations import asgi, wsgi
 from bcd.integrations.django import setup
 from bcd.integrations.django._around import HANDLERS, SIGNALS
 from bcd.integrations.django._errors import Errors, request_failed
+from bcd.integrations.logging import BcdHandler
+from bcd.scope import own_attributes
+from bcd.scope.attributes import set_attribute
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -53,6 +57,25 @@ async def fail_async(_: Any, **__: Any) -> HttpResponse:
     """An asynchronous view that fails."""
     await asyncio.sleep(0)
     raise Boom("deep")
+
+
+def log(_: Any, how: str) -> HttpResponse:
+    """A view that logs an error, and may raise it too."""
+    try:
+        return fail(None)
+    except Boom:
+        logging.getLogger(__name__).exception("no tea")
+        if how == "raised":
+            raise
+    return HttpResponse("sorry")
+
+
+def say(request: Any, item: str, rest: str) -> HttpResponse:
+    """A view that sets an attribute, and goes on as another."""
+    set_attribute("item", item)
+    views = {str(route.pattern): route.callback for route in Urls.urlpatterns}
+    answer: HttpResponse = views.get(rest, fail)(request)
+    return answer
 
 
 async def wait(_: Any) -> HttpResponse:
@@ -136,6 +159,8 @@ class Urls:
         path("half-async", lambda _: StreamingHttpResponse(pour_async(b"te"), status=201)),
         path("form", lambda request: HttpResponse(request.POST["tea"])),
         path("wait", wait),
+        path("logs/<how>", log),
+        path("said/<item>/<rest>", say),
         path("file", lambda _: FileResponse(io.BytesIO(b"tea"))),
         path("broken-file", lambda _: FileResponse(BrokenFile())),
     )
@@ -458,7 +483,10 @@ class TestExpected:
 class TestUnchanged:
     """What Django does with the error is what it does without bcd."""
 
-    def test_page_of_debug(self, traced: Any, get: Any) -> None:
+    @pytest.mark.parametrize("wants", [[], ["set_attribute"]])
+    def test_page_of_debug(
+        self, traced: Any, get: Any, wanted: list[str], wants: list[str]
+    ) -> None:
         """The page with the traceback, its variables too."""
 
         def page() -> str:
@@ -467,6 +495,7 @@ class TestUnchanged:
 
         with override_settings(DEBUG=True):
             bare = page()
+            wanted += wants
             setup()
             assert page() == bare
         assert "Boom" in bare
@@ -548,6 +577,93 @@ class TestUnchanged:
             response.close()
         assert closed == ["closed"]
         assert traced.errors == []
+
+
+@pytest.mark.usefixtures("hooked")
+class TestAttributes:
+    """What the program says by ``set_attribute`` is told with its request, and with no other."""
+
+    @pytest.fixture(autouse=True)
+    def _wanted(self, wanted: list[str]) -> None:
+        wanted.append("set_attribute")
+
+    def test_of_a_view(self, traced: Any, get: Any) -> None:
+        """The first request says so and fails, the second one does not, the third fails."""
+        for where in ("/said/tea/fail", "/said/mate/work", "/any/thing"):
+            get(where)
+        assert [found.get("item") for found in traced.attributes] == ["tea", None]
+        assert own_attributes() == {}
+
+    def test_of_a_body(self, traced: Any, call_asgi: Any) -> None:
+        """It holds to the end of the body, from the view and from the body itself."""
+        with pytest.raises(Boom):
+            serve_wsgi(WSGIHandler(), "/said/tea/half")
+        call_asgi(Handler(), "/said/tea/half-async")
+        assert [found["item"] for found in traced.attributes] == ["tea", "tea"]
+        assert own_attributes() == {}
+
+    @pytest.mark.parametrize("where", ["/said/tea/half", "/said/tea/file"])
+    def test_of_a_body_that_is_not_sent(self, traced: Any, where: str) -> None:
+        """HEAD: the server closes the response at once, and the next request has nothing."""
+        environ: dict[str, Any] = {"PATH_INFO": where, "wsgi.file_wrapper": FileWrapper}
+        setup_testing_defaults(environ)
+        WSGIHandler()(environ, lambda *_: None).close()
+        assert own_attributes() == {}
+        assert traced.errors == []
+
+    def test_with_hooks_outside(self, traced: Any, call_asgi: Any) -> None:
+        """A hook around Django has it as well."""
+        with pytest.raises(Boom):
+            serve_wsgi(wsgi.BcdMiddleware(WSGIHandler()), "/said/tea/half")
+        call_asgi(asgi.BcdMiddleware(Handler()), "/said/tea/half-async")
+        assert [found["item"] for found in traced.attributes] == ["tea", "tea"]
+        assert own_attributes() == {}
+
+
+@pytest.fixture
+def handler() -> Iterator[BcdHandler]:
+    """All that is logged leads to bcd too."""
+    made = BcdHandler()
+    logging.getLogger().addHandler(made)
+    yield made
+    logging.getLogger().removeHandler(made)
+
+
+class TestLogged:
+    """With ``BcdHandler`` too, to which the logger ``django.request`` leads."""
+
+    @pytest.mark.parametrize("where", ["/any/thing", "/async/tea", "/work?fail=Outer-out"])
+    @pytest.mark.usefixtures("hooked", "handler")
+    def test_error_is_traced_once(self, traced: Any, get: Any, where: str) -> None:
+        """Django logs what it has answered, after it told by its signal."""
+        assert get(where).status_code == 500
+        assert [found["bcd.integration"] for found in traced.attributes] == ["django"]
+
+    @pytest.mark.parametrize("kind", REFUSALS)
+    @pytest.mark.usefixtures("handler")
+    def test_expected_error_is_not_traced(self, traced: Any, get: Any, kind: str) -> None:
+        """Django logs suspicious requests as errors, with the exception."""
+        setup()
+        assert get(f"/refuse/{kind}").status_code == int(kind[:3])
+        assert traced.errors == []
+
+    @pytest.mark.parametrize("where", ["/logs/handled", "/logs/raised"])
+    @pytest.mark.usefixtures("hooked", "handler")
+    def test_error_that_a_view_logs(self, traced: Any, get: Any, where: str) -> None:
+        """Where it is logged; once if it is raised as well."""
+        assert get(where).status_code == (500 if "raised" in where else 200)
+        (attributes,) = traced.attributes
+        assert attributes["bcd.integration"] == "logging"
+        assert attributes["log.message"] == "no tea"
+
+    @pytest.mark.usefixtures("hooked", "handler")
+    def test_error_that_a_view_logs_has_its_request(self, traced: Any) -> None:
+        """What is known of the request is there, where it is served by the thread that logs."""
+        Client().get("/logs/handled?key=SECRET")
+        (attributes,) = traced.attributes
+        assert attributes["http.request.method"] == "GET"
+        assert attributes["http.route"] == "logs/<how>"
+        assert "SECRET" not in str(attributes)
 
 
 class TestPath:

@@ -13,16 +13,15 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import got_request_exception
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
-from bcd.integrations._enclosing import encloses
 from bcd.integrations._points import CHANGES, Point
+from bcd.integrations.django._answers import answer, answer_in_loop
 from bcd.integrations.django._around import HANDLERS, SIGNALS
-from bcd.integrations.django._bodies import watched
-from bcd.integrations.django._errors import Errors, Request, note_task, request_failed, served_by
+from bcd.integrations.django._errors import Errors, request_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from django.http import HttpRequest, HttpResponseBase
+    from django.http import HttpRequest
 
     from bcd.tracer import TraceOptions, Tracer
 
@@ -40,33 +39,16 @@ class BcdMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
+        self._answer = answer
+        if iscoroutinefunction(get_response):
+            self._answer = answer_in_loop
             markcoroutinefunction(self)
         if not Errors.captures:
             Handle(Capture("django"), SIGNALS)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request, or give the coroutine that does."""
-        if self._is_async:
-            return self._answer(request)
-        try:
-            return watched(self.get_response(request), request)
-        except Exception as error:  # with DEBUG_PROPAGATE_EXCEPTIONS
-            Errors.take(error, Request(request))
-            raise
-
-    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        note_task(request)
-        try:
-            return watched(await self.get_response(request), request)
-        except Exception as error:
-            await Errors.take_in_loop(error, Request(request))
-            raise
-
-
-encloses(BcdMiddleware.__call__, served_by)
-encloses(BcdMiddleware._answer, served_by)  # noqa: SLF001 - just above
+        return self._answer(self.get_response, request)
 
 
 def setup(

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished, request_started
 
-from bcd.integrations._enclosing import encloses
 from bcd.integrations._points import Point
-from bcd.integrations.django._bodies import watched
-from bcd.integrations.django._errors import (
-    Errors,
-    Receiver,
-    Request,
-    note_task,
-    served,
-    served_by,
-)
+from bcd.integrations.django._answers import answer, answer_in_loop
+from bcd.integrations.django._errors import Errors, Receiver, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,29 +64,16 @@ def _end(point: Point) -> None:
 def _answering(_: Point, before: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(before)
     def get_response(self: BaseHandler, request: HttpRequest) -> Any:
-        try:
-            response = before(self, request)
-        except Exception as error:
-            Errors.take(error, Request(request))
-            raise
-        return watched(response, request)
+        return answer(partial(before, self), request)
 
-    encloses(get_response, served_by)
     return get_response
 
 
 def _answering_in_loop(_: Point, before: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(before)
     async def get_response_async(self: BaseHandler, request: HttpRequest) -> Any:
-        note_task(request)
-        try:
-            response = await before(self, request)
-        except Exception as error:
-            await Errors.take_in_loop(error, Request(request))
-            raise
-        return watched(response, request)
+        return await answer_in_loop(partial(before, self), request)
 
-    encloses(get_response_async, served_by)
     return get_response_async
 
 

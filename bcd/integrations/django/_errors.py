@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from bcd.integrations._capture import Capture, Occasion
 
-__all__ = ["Errors", "Receiver", "Request", "note_task", "request_failed", "served", "served_by"]
+__all__ = [
+    "Errors",
+    "Receiver",
+    "Request",
+    "attributes_of",
+    "note_task",
+    "outside_of",
+    "request_failed",
+    "served",
+    "served_by",
+]
 
 _TASK_KEY = "bcd.task"
 
@@ -65,8 +75,8 @@ class Request:
 
         Django's page and mails about an error show the environ, which stays as it is for them.
         """
-        own = _attributes(self._request)
-        outside = _outside(self._request)
+        own = attributes_of(self._request)
+        outside = outside_of(self._request)
         if NUMBER_KEY in outside:
             own[NUMBER_KEY] = outside[NUMBER_KEY]
         number = request_number(own)
@@ -80,7 +90,7 @@ class Request:
 
     def task(self) -> int | None:
         """The ``id()`` of the asyncio task that serves the request."""
-        task: int | None = _attributes(self._request).get(_TASK_KEY)
+        task: int | None = attributes_of(self._request).get(_TASK_KEY)
         return task
 
     def attributes(self, error: BaseException) -> dict[str, str]:  # noqa: ARG002 - any hook's
@@ -126,7 +136,7 @@ def request_failed(*, request: HttpRequest | None = None, **_: object) -> None:
 
 
 def served_by(variables: Mapping[str, Any]) -> Request:
-    """The request that a function of bcd serves, from the variables of its frame."""
+    """The request in the variables of a function that answers it."""
     return Request(variables["request"], leaves=False)
 
 
@@ -134,14 +144,15 @@ def note_task(request: HttpRequest) -> None:
     """Note which task serves the request: Django tells of its errors in another thread."""
     task = current_task()
     if task is not None:
-        _attributes(request)[_TASK_KEY] = id(task)
+        attributes_of(request)[_TASK_KEY] = id(task)
 
 
-def _attributes(request: HttpRequest | None) -> MutableMapping[str, Any]:
+def attributes_of(request: HttpRequest | None) -> MutableMapping[str, Any]:
+    """What lives as long as the request, and no hook outside Django knows."""
     return {} if request is None else vars(request)
 
 
-def _outside(request: HttpRequest | None) -> MutableMapping[str, Any]:
+def outside_of(request: HttpRequest | None) -> MutableMapping[str, Any]:
     """What WSGI and ASGI middlewares know the request by."""
     for name in ("environ", "scope"):
         known = getattr(request, name, None)
