@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bcd.store.files import FolderStore
 from tests.libraries import need
 
 pytestmark = pytest.mark.server
@@ -137,3 +142,30 @@ def check_tasks(snapshot: dict[str, Any], background: str) -> list[dict[str, Any
         assert task["frames"][-1]["function"] == "sleep"
     assert background in {task["name"] for task in snapshot["tasks"]}
     return slow
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dict-config"]])
+def test_import_goes_on(tmp_path: Path, arguments: list[str]) -> None:
+    """What the nightly import logs and leaves out gives a snapshot, without the password."""
+    done = subprocess.run(
+        [sys.executable, "example_apps/logging_app.py", *arguments],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"BCD_DIR": str(tmp_path / "kept"), "SUPPLIER_PASSWORD": PASSWORD},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "3 prices of 4: sencha, assam, teapot\n"
+    assert "ERROR shop.prices: line 3 was left out\nTraceback" in done.stderr
+    assert "[bcd]" not in done.stderr
+    (file,) = (tmp_path / "kept").iterdir()
+    snapshot = FolderStore(str(file.parent)).find("latest").snapshot
+    assert snapshot.attributes["log.message"] == "line 3 was left out"
+    assert snapshot.exception is not None
+    error = snapshot.exception.list[snapshot.exception.root]
+    names = [frame.function for frame in error.frames]
+    assert names == ["import_prices", "PriceList.add", "Bank.euros"]
+    variables = [{one.name: one.value for one in frame.locals} for frame in error.frames]
+    assert (variables[0]["password"], variables[1]["line"]) == ("[redacted]", "'gyokuro;24.00;JPY'")
+    assert PASSWORD not in str(snapshot)
