@@ -11,11 +11,11 @@ import os
 from typing import TYPE_CHECKING
 
 from bcd._greenlets import identity
-from bcd.engine import on_event_loop, type_name
+from bcd.engine import is_open, on_event_loop, type_name
 from bcd.integrations._complaints import complain
 from bcd.integrations._enclosing import enclosing
 from bcd.integrations._loggers import is_passed_over
-from bcd.integrations._records import error_of, message_of, thread_of
+from bcd.integrations._records import error_of, message_of, text_of, thread_of
 from bcd.integrations._suppressed import suppressed
 from bcd.notice import notice
 
@@ -46,21 +46,24 @@ def take_logged(capture: Capture, record: LogRecord, hook: str | None = None) ->
         error = error_of(record)
         if error is None:
             _warn_of_loss(record)
-        elif not is_passed_over(record.name):
-            _take_once(capture, error, _Logged(record, hook), thread_of(record))
+        elif not is_passed_over(text_of(record, "name")):
+            _take(capture, error, record, hook)
     except Exception as problem:  # noqa: BLE001 - never into the program
         complain("logging: an error could not be traced", problem)
 
 
-def _take_once(
-    capture: Capture, error: BaseException, occasion: _Logged, thread: int | None
-) -> None:
+def _take(capture: Capture, error: BaseException, record: LogRecord, hook: str | None) -> None:
+    occasion = _Logged(record, hook)
+    if not is_open():  # as in a storm of errors: to look for the request would cost more than all
+        capture.count(error, occasion)
+        return
     caller = (os.getpid(), *identity())
     if caller in _busy:
         suppressed.add(type_name(error))
         return
     _busy.add(caller)
     try:
+        thread = thread_of(record)
         if thread is None:
             occasion.request = enclosing()
         # On an event loop a tracer that cannot work on a frozen copy is left to itself.
@@ -94,8 +97,8 @@ class _Logged:
         found = {} if self.request is None else self.request.attributes(error)
         told = {
             "bcd.hook": self._hook,
-            "log.logger": self._record.name,
-            "log.level": self._record.levelname,
+            "log.logger": text_of(self._record, "name"),
+            "log.level": text_of(self._record, "levelname"),
             "log.message": message_of(self._record, error),
         }
         return found | {name: text for name, text in told.items() if text is not None}

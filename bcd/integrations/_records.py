@@ -17,7 +17,7 @@ from bcd.engine import error_text, plain, type_name
 if TYPE_CHECKING:
     from logging import LogRecord
 
-__all__ = ["error_of", "message_of", "thread_of"]
+__all__ = ["error_of", "message_of", "text_of", "thread_of"]
 
 _PLAIN = (str, int, float, bool, type(None))
 _AS_EXC_INFO = 3
@@ -41,6 +41,12 @@ def error_of(record: LogRecord) -> BaseException | None:
     return told if issubclass(type(told), BaseException) else None
 
 
+def text_of(record: LogRecord, name: str) -> str:
+    """An attribute of a record that should be a text; empty where it is not."""
+    value: Any = record.__dict__.get(name)
+    return plain(value) if issubclass(type(value), str) else ""
+
+
 def message_of(record: LogRecord, error: BaseException | None = None) -> str:
     """The message, as another handler has formatted it, or as far as it can be had safely.
 
@@ -52,9 +58,8 @@ def message_of(record: LogRecord, error: BaseException | None = None) -> str:
         At most 16 KiB. The template alone where there are other arguments than texts, numbers,
         True, False and None.
     """
-    formatted: Any = record.__dict__.get("message")
-    if issubclass(type(formatted), str):
-        return plain(formatted)
+    if formatted := text_of(record, "message"):
+        return formatted
     message: Any = record.__dict__.get("msg")
     arguments = record.__dict__.get("args")
     if type(message) is dict and "event" in message:

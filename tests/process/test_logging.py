@@ -255,6 +255,40 @@ def test_listener_that_gets_the_error(run: Callable[..., Ended], alive: bool) ->
     assert len(snapshot.threads) >= 2
 
 
+def test_keeps_nothing_alive(run: Callable[..., Ended]) -> None:
+    """Once an error is handled its frames are gone, also those of a request (trap 14)."""
+    program = """
+        import gc, logging, weakref
+        from bcd.integrations.wsgi import BcdMiddleware
+        logging.getLogger("shop").addHandler(BcdHandler())
+        class Cart:
+            pass
+        seen = []
+        def app(environ, start_response):
+            cart = Cart()
+            seen.append(weakref.ref(cart))
+            try:
+                raise LookupError("in a request")
+            except LookupError:
+                logging.getLogger("shop").exception("failed")
+                if environ:
+                    raise
+            return []
+        gc.disable()
+        for served in (app, BcdMiddleware(app)):
+            for environ in ({}, {"PATH_INFO": "/"}):
+                try:
+                    served(environ, None)
+                except LookupError:
+                    pass
+                bcd.flush()
+        print([reference() for reference in seen])
+    """
+    ended = run(HANDLER, program)
+    assert (ended.status, ended.stdout) == (0, "[None, None, None, None]\n")
+    assert ended.said("url.path") == [None, None, "", "/"]
+
+
 SLOW = """
     import asyncio, logging, os, sys, threading
     {ours}

@@ -100,6 +100,12 @@ class TestMessage:
         logger.error("order %s", Order(), exc_info=ValueError())
         assert traced.attributes[0]["log.message"] == "order five"
 
+    def test_names_of_other_kinds(self, traced: FakeTrace) -> None:
+        """A logger may be named by a member of an enumeration, whose code is not run either."""
+        handler().handle(record("order", exc_info=ValueError(), name=Text("shop"), levelname=5))
+        assert traced.attributes[0]["log.logger"] == "shop"
+        assert traced.attributes[0]["log.level"] == ""
+
     def test_odd_records(self, traced: FakeTrace) -> None:
         """Nothing in a record can harm, or run code of the program."""
         one = handler()

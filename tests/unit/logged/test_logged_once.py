@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import flask
 import pytest
 
-from bcd.integrations import hooks
+from bcd.integrations import _capture, _logged, hooks
+from bcd.integrations._suppressed import suppressed
 from bcd.integrations.asgi import BcdMiddleware as AsgiMiddleware
 from bcd.integrations.flask import Bcd
 from bcd.integrations.wsgi import BcdMiddleware as WsgiMiddleware
@@ -101,6 +102,36 @@ class TestOnce:
                 _serve(WsgiMiddleware(app, tracer=TRACER), path)
         assert traced.errors == [MODULE_LEVEL] * 2
         assert [found["url.path"] for found in traced.attributes] == ["/1", "/2"]
+
+    @pytest.mark.parametrize("logged", ["before", "after"])
+    def test_counted_once(
+        self,
+        traced: FakeTrace,
+        logger: logging.Logger,
+        monkeypatch: pytest.MonkeyPatch,
+        logged: str,
+    ) -> None:
+        """Where the rate limit lets it pass; nobody looks for the request then."""
+        monkeypatch.setattr(_logged, "is_open", lambda: False)
+        monkeypatch.setattr(_capture, "is_open", lambda: False)
+        monkeypatch.setattr(_logged, "enclosing", pytest.fail)
+
+        def app(*_: Any) -> Any:
+            try:
+                raise MODULE_LEVEL
+            except ValueError:
+                if logged == "before":
+                    logger.exception("failed")
+                raise
+
+        for path in ("/1", "/2"):
+            try:
+                _serve(WsgiMiddleware(app, tracer=TRACER), path)
+            except ValueError:
+                if logged == "after":
+                    logger.exception("failed")
+        assert traced.errors == []
+        assert suppressed.take("ValueError") == 2
 
     def test_flask_logs_what_its_views_raise(self, traced: FakeTrace) -> None:
         """After its signal, by the application's own logger; what a view logs is traced too."""
