@@ -30,8 +30,9 @@ class BcdHandler(logging.Handler):
     Add it to a logger itself: a ``QueueHandler`` takes the error out of the record, a
     ``MemoryHandler`` passes it on late and with a lock held. And add it after the program has
     set ``logging`` up: ``basicConfig`` does nothing where there is a handler already, and only
-    without any does ``logging`` print warnings by itself. ``bcd.init(hooks=["logging", …])`` adds
-    no handler and has none of this to be minded.
+    without any does ``logging`` print warnings by itself; a worker of Celery takes all handlers of
+    the root logger away as it starts. ``bcd.init(hooks=["logging", …])`` adds no handler and has
+    none of this to be minded.
 
     Args:
         tracer: None takes the default tracer.
