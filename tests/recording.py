@@ -21,7 +21,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,13 @@ class RecordingProgram:
     def forget(self) -> None:
         """Throw away what was noted so far."""
         shutil.rmtree(self._beside(".runs"), ignore_errors=True)
+
+    def end(self) -> None:
+        """Kill the runs that go on because what had started them was killed."""
+        for run in self.runs():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                if self.path in Path(f"/proc/{run.pid}/cmdline").read_text():
+                    os.kill(run.pid, signal.SIGKILL)
 
     def fifo(self, name: str = "fifo") -> str:
         """Make a FIFO for a handshake.

@@ -13,7 +13,7 @@ from tests.process.ended import Ended, run_program
 from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "
@@ -102,6 +102,14 @@ AT_FORK = """
 def run(tmp_path: Path, interpreter: str) -> Callable[..., Ended]:
     """Runs a program under one Python after the other, with ``setup`` as its beginning."""
     return partial(run_program, tmp_path, interpreter=interpreter)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[RecordingProgram]:
+    """A tracer that may outlive the program, but not the test."""
+    tracer = RecordingProgram(tmp_path)
+    yield tracer
+    tracer.end()
 
 
 def seen(ended: Ended) -> tuple[int, str, str]:
@@ -316,10 +324,14 @@ class TestEnds:
         ],
     )
     def test_while_the_main_thread_fails(
-        self, run: Callable[..., Ended], tmp_path: Path, signal: str, prepare: str, status: int
+        self,
+        run: Callable[..., Ended],
+        slow: RecordingProgram,
+        signal: str,
+        prepare: str,
+        status: int,
     ) -> None:
         """The error is printed, the exit status that of the signal's handler."""
-        slow = RecordingProgram(tmp_path)
         started = slow.fifo("started")
         slow.do(f"tell {started}", "sleep 300")
         program = self.PROGRAM.format(started=started, signal=signal, prepare=prepare, act="fail()")
@@ -328,9 +340,8 @@ class TestEnds:
         assert plain.stderr == traced.stderr.replace(ALL.replace("30.0", "0.0"), "")
         assert (plain.status, traced.status) == (1, status)
 
-    def test_while_a_thread_fails(self, run: Callable[..., Ended], tmp_path: Path) -> None:
+    def test_while_a_thread_fails(self, run: Callable[..., Ended], slow: RecordingProgram) -> None:
         """The main thread gets its Ctrl-C at once, though another one waits for a tracer."""
-        slow = RecordingProgram(tmp_path)
         started = slow.fifo("started")
         slow.do(f"tell {started}", "sleep 300")
         act = "threading.Thread(target=fail, daemon=True).start(); signal.pause()"

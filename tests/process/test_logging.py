@@ -12,7 +12,7 @@ from tests.process.ended import Ended, run_program
 from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "
@@ -29,6 +29,14 @@ NO_WARNINGS = "; import warnings; warnings.simplefilter('ignore')"  # of forks b
 def run(tmp_path: Path, interpreter: str) -> Callable[..., Ended]:
     """Runs a program under one Python after the other, with ``setup`` as its beginning."""
     return partial(run_program, tmp_path, interpreter=interpreter)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[RecordingProgram]:
+    """A tracer that may outlive the program, but not the test."""
+    tracer = RecordingProgram(tmp_path)
+    yield tracer
+    tracer.end()
 
 
 HANDLED = """
@@ -362,12 +370,11 @@ def test_event_loop_goes_on(run: Callable[..., Ended], tmp_path: Path) -> None:
     ],
 )
 def test_ended_while_a_slow_tracer_runs(
-    run: Callable[..., Ended], tmp_path: Path, signal: str, status: int, said: str
+    run: Callable[..., Ended], slow: RecordingProgram, signal: str, status: int, said: str
 ) -> None:
     """Ctrl-C and SIGTERM reach the program in the middle of its log call, at once (trap 16)."""
-    tracer = RecordingProgram(tmp_path)
-    started = tracer.fifo("started")
-    tracer.do(f"tell {started}", "sleep 300")
+    started = slow.fifo("started")
+    slow.do(f"tell {started}", "sleep 300")
     program = (
         SLOW
         + """
@@ -384,7 +391,7 @@ def test_ended_while_a_slow_tracer_runs(
     )
     ours = "logging.getLogger().addHandler(BcdHandler())"
     text = program.format(ours=ours, fifo="", started=started, signal=signal)
-    ended = run(HANDLER.replace("30.0", "0.0"), text, BCD_TRACER=tracer.path)
+    ended = run(HANDLER.replace("30.0", "0.0"), text, BCD_TRACER=slow.path)
     assert ended.visible == (status, said, "")
 
 
