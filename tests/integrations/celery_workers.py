@@ -151,9 +151,12 @@ class Worker:
     def stop(self) -> int:
         """End it as its operator would, and tell its status."""
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE)
+        return self.process.wait(PATIENCE)
+
+    def all_lines(self) -> list[str]:
+        """What it said until its end, and what its tracers did."""
         self._reader.join(PATIENCE)
-        return status
+        return self.lines
 
     def remove(self) -> None:
         """Leave nothing of it."""

@@ -250,8 +250,9 @@ def outcome_of(worker: Worker, task: str) -> object:
 
 def log_of(worker: Worker) -> list[str]:
     """What a worker said, in no particular order, for it has two processes."""
-    start = next(n for n, line in enumerate(worker.lines) if line.endswith(" ready."))
-    lines = [line for line in worker.lines[start:] if "[bcd]" not in line]
+    lines = worker.all_lines()
+    start = next(n for n, line in enumerate(lines) if line.endswith(" ready."))
+    lines = [line for line in lines[start:] if "[bcd]" not in line]
     return sorted(without_chance(worker, line) for line in lines)
 
 

@@ -133,6 +133,12 @@ def takes_long() -> None:
     threading.Event().wait(60)
 
 
+@app.task(soft_time_limit=1)
+def fails_in_time() -> NoReturn:
+    """Fail before the time is over."""
+    deeper("in time")
+
+
 @app.task(time_limit=1)
 def takes_far_too_long() -> None:
     """Take too long, and do not listen."""
@@ -298,15 +304,20 @@ def note(error: BaseException, attributes: Mapping[str, str]) -> Mapping[str, st
     }
     with Path(os.environ["NOTES"]).open("a") as notes:
         notes.write(json.dumps(told) + "\n")
-    return attributes if attributes["celery.task_name"].endswith(".is_seen") else None
+    seen = "TRACER" in os.environ or attributes["celery.task_name"].endswith(".is_seen")
+    return attributes if seen else None
 
 
 if "TRACED" in os.environ:
     import bcd
     from bcd.integrations.celery import setup
 
+    tracers = {
+        "late": lambda: bcd.PythonTracer(program=Path(__file__).with_name("late_tracer.py")),
+        "live": lambda: bcd.BTTracer(path=os.environ["LIVE_TRACER"]),
+    }
     bcd.update_config(bcd.GlobalConfig(rate_limit=0))
-    setup(before_trace=note)
+    setup(tracers.get(os.environ.get("TRACER", ""), bcd.PythonTracer)(), before_trace=note)
 
 if "LOGGED" in os.environ:
     import bcd
