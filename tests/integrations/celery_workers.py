@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker", "a_virtual_host"]
 
-PROGRAMS = ROOT / "tests" / "integrations" / "programs"
 QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
@@ -40,7 +39,13 @@ class Worker:
         pool: Which kind of pool it has.
         arguments: More of its command line.
         **environment: What its program asks for.
+
+    Attributes:
+        name: Of its keys, and of its queue where the program says so.
     """
+
+    program = "celery_program"
+    place = ROOT / "tests" / "integrations" / "programs"
 
     def __init__(
         self, folder: Path, broker: str, pool: str, *arguments: str, **environment: str
@@ -52,14 +57,14 @@ class Worker:
         self.client = self._make_client(broker)
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-W", "ignore", "-m", "celery", "-A", "celery_program", "worker"),
+                *(sys.executable, "-W", "ignore", "-m", "celery", "-A", self.program, "worker"),
                 *("--pool", pool, "--concurrency", "1", "--loglevel", "INFO", *QUIET, *arguments),
             ],
-            cwd=PROGRAMS,
+            cwd=self.place,
             env=os.environ
-            | {"BROKER": broker, "BACKEND": REDIS, "NAME": self.name, "HOME": str(folder)}
+            | {"CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": REDIS, "NAME": self.name}
             | {"BCD_DIR": str(folder / "snapshots"), "NOTES": str(folder / "notes")}
-            | {"C_FORCE_ROOT": "1", "PYTHONUNBUFFERED": "1", **environment},
+            | {"HOME": str(folder), "C_FORCE_ROOT": "1", "PYTHONUNBUFFERED": "1", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -92,7 +97,7 @@ class Worker:
     def send(self, name: str, *arguments: object, **options: Any) -> None:
         """Send one of the program's tasks, whose id is its name if it gets no other."""
         options = {"task_id": name, **options}
-        self.client.send_task(f"celery_program.{name}", arguments, **options)
+        self.client.send_task(f"{self.program}.{name}", arguments, **options)
 
     def meta(self, task_id: str) -> dict[str, Any] | None:
         """What is stored of a task's outcome, to the letter."""

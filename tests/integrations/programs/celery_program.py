@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = os.environ["NAME"]
 log = logging.getLogger("shop")
-app = celery.Celery("program", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
+app = celery.Celery("program")  # broker and results as Celery's variables say
 app.conf.update(
     task_default_queue=NAME,
     result_extended=True,
