@@ -195,10 +195,11 @@ class _Execution:
 
 
 def _running() -> _Execution | None:
-    """The task that the calling code runs in; None in one that was called like a function."""
-    task = _task_stack.top
-    number = None if task is None else task.request.id
-    return None if number is None else _Execution(task, number)
+    """The innermost task that the calling code runs in and that is more than a call of it."""
+    for task in reversed(_task_stack.stack):
+        if task.request.id is not None:
+            return _Execution(task, task.request.id)
+    return None
 
 
 knows(_running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import pickle
 import threading
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from celery.exceptions import Ignore, Reject
 from bcd.errors import ConfigError
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations.celery import Handle, setup
+from bcd.integrations.logging import BcdHandler
 from bcd.scope import MARK, already_seen
 
 if TYPE_CHECKING:
@@ -275,6 +277,63 @@ class TestReceiver:
             traceback = error.__traceback__
         signals.task_failure.send(sender=sender, task_id="2", exception=boom, traceback=traceback)
         assert traced.errors == [boom]
+
+
+class TestLogged:
+    """Errors that a task logs, with ``BcdHandler``."""
+
+    @pytest.fixture
+    def logger(self, traced: Any) -> Iterator[logging.Logger]:
+        """A logger of the program, and that of Celery."""
+        del traced
+        handler = BcdHandler()
+        logger, celery_own = logging.getLogger("shop"), logging.getLogger("celery")
+        for each in (logger, celery_own):
+            each.addHandler(handler)
+        yield logger
+        for each in (logger, celery_own):
+            each.removeHandler(handler)
+
+    def test_logged_and_raised(
+        self, traced: Any, app: celery.Celery, logger: logging.Logger
+    ) -> None:
+        """It is traced once: neither the signal nor Celery's own record brings it again."""
+
+        def work() -> None:
+            try:
+                fail()
+            except Boom:
+                logger.exception("it failed")
+                raise
+
+        task_of(app, work).delay()
+        task_of(app, fail).delay()
+        assert [str(error) for error in traced.errors] == ["deep", "deep"]
+        logged, _ = traced.attributes
+        assert (logged["log.message"], logged["celery.task_name"]) == ("it failed", "shop.work")
+
+    def test_logged_by_what_the_task_calls(
+        self, traced: Any, app: celery.Celery, logger: logging.Logger
+    ) -> None:
+        """The task is known that runs, also below one that is called like a function."""
+
+        def look() -> None:
+            try:
+                fail()
+            except Boom:
+                logger.exception("never mind")
+
+        called = task_of(app, look)
+        called()
+
+        def work() -> None:
+            called()
+
+        result = task_of(app, work).delay()
+        outside, inside = traced.attributes
+        assert "celery.task_name" not in outside
+        assert inside["celery.task_name"] == "shop.work"
+        assert inside["messaging.message.id"] == result.id
 
 
 class TestReported:
