@@ -10,16 +10,31 @@ from bcd.ptrace.objects import LIST, STR, TUPLE
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bcd.ptrace.layout import TaskLayout
     from bcd.ptrace.target import Target
 
 _MOST_CALLBACKS = 16
-_OF_C = frozenset({"_asyncio.Future", "_asyncio.Task"})
 _MOST_WAITING = 1000
 _OF_C = frozenset({"_asyncio.Future", "_asyncio.Task"})
+_TASKS = frozenset({"_asyncio.Task", "asyncio.tasks.Task"})
 _FUTURES = frozenset({"_asyncio.Future", "asyncio.futures.Future"})
+
+
+class _Told:
+    """What a callback says of who waits for the task that calls it.
+
+    Attributes:
+        futures: The futures that it sets.
+        parents: The tasks that it tells.
+    """
+
+    __slots__ = ("futures", "parents")
+
+    def __init__(self) -> None:
+        self.futures: list[int] = []
+        self.parents: list[int] = []
 
 
 class Futures:
@@ -37,19 +52,16 @@ class Futures:
         self._layout = layout
         self._waiting: dict[int, list[int]] = {}
         self._told: dict[int, list[int]] = {}
-        self._python_tasks: dict[int, bool] = {}
+        self._names: dict[int, frozenset[str]] = {}
+        self._callbacks: dict[int, _Told] = {}
 
     def is_python_task(self, task: int) -> bool:
         """Whether a task or future is of asyncio's Python class, which keeps all in attributes."""
-        kind = self._objects.type_address(task)
-        known = self._python_tasks.get(kind)
-        if known is None:
-            known = self._python_tasks[kind] = _OF_C.isdisjoint(self._names(task))
-        return known
+        return _OF_C.isdisjoint(self._bases(task))
 
     def is_task(self, address: int) -> bool:
         """Whether a future is a task, of either class."""
-        return not {"_asyncio.Task", "asyncio.tasks.Task"}.isdisjoint(self._names(address))
+        return not _TASKS.isdisjoint(self._bases(address))
 
     def is_pending(self, future: int) -> bool:
         """Whether a future or task is not done."""
@@ -118,7 +130,7 @@ class Futures:
         for thing in seen:
             if thing != task and self.is_task(thing):
                 yield thing
-            elif len(seen) <= _MOST_WAITING and _OF_C & set(self._names(thing)):
+            elif len(seen) <= _MOST_WAITING and not _OF_C.isdisjoint(self._bases(thing)):
                 seen += [other for other in self._waits_for(thing) if other not in seen]
 
     def _waits_for(self, future: int) -> list[int]:
@@ -129,9 +141,14 @@ class Futures:
             return list(self._objects.set_items(held))
         return [held]
 
-    def _names(self, address: int) -> list[str]:
-        mro = self._objects.type_of(address).mro
-        return [self._objects.type_info(base).full_name for base in mro]
+    def _bases(self, address: int) -> frozenset[str]:
+        """The full names of the types that an object is of."""
+        kind = self._objects.type_address(address)
+        known = self._names.get(kind)
+        if known is None:
+            types_ = map(self._objects.type_info, self._objects.type_info(kind).mro)
+            known = self._names[kind] = frozenset(base.full_name for base in types_)
+        return known
 
     def callbacks(self, task: int) -> Iterator[int]:
         """What is called when a task is done; a task of C keeps the first one by itself."""
@@ -146,6 +163,19 @@ class Futures:
             yield from self._objects.sequence(entry, 1)[0]
 
     def _note_callback(self, task: int, callback: int) -> None:
+        """Note what a callback says; the tasks of one gathering have one in common."""
+        told = self._callbacks.get(callback) or _Told()
+        try:
+            if callback not in self._callbacks:
+                self._ask(callback, told)
+                self._callbacks[callback] = told
+        finally:  # what was found before a fault counts
+            if told.futures:
+                self._told.setdefault(task, []).extend(told.futures)
+            if told.parents:
+                self._waiting.setdefault(task, []).extend(told.parents)
+
+    def _ask(self, callback: int, told: _Told) -> None:
         """Find for whom a task is waited for.
 
         A TaskGroup is told by a bound method and knows its parent. ``wait`` and ``shield`` are
@@ -153,24 +183,23 @@ class Futures:
         """
         kind = self._objects.type_address(callback)
         if kind == self._objects.static(types.MethodType):
-            self._note_group(task, callback)
+            told.parents.extend(self._parent_of_group(callback))
         elif kind == self._objects.static(types.FunctionType):
             held = self._closure(callback)
-            self._note_futures(task, held)
-            self._note_anyio_group(task, held)
+            told.futures.extend(self._futures_in(held))
+            told.parents.extend(self._hosts_in(held))
         elif self._objects.type_info(kind).full_name == "functools.partial":
             args = self._memory.word(callback + self._target.layout.misc.partial_args)
-            self._note_futures(task, self._objects.sequence(args, 1)[0])
+            told.futures.extend(self._futures_in(self._objects.sequence(args, 1)[0]))
 
-    def _note_group(self, task: int, method: int) -> None:
+    def _parent_of_group(self, method: int) -> Iterator[int]:
         owner = self._memory.word(method + self._target.layout.misc.method_self)
-        if self._objects.type_of(owner).full_name != "asyncio.taskgroups.TaskGroup":
-            return
-        parent = self._objects.attribute(owner, "_parent_task")
-        if parent:
-            self._waiting.setdefault(task, []).append(parent)
+        if self._objects.type_of(owner).full_name == "asyncio.taskgroups.TaskGroup":
+            parent = self._objects.attribute(owner, "_parent_task")
+            if parent:
+                yield parent
 
-    def _note_anyio_group(self, task: int, held: list[int]) -> None:
+    def _hosts_in(self, held: list[int]) -> Iterator[int]:
         """A task of anyio's task group tells a closure, which holds the group."""
         for owner in held:
             if self._objects.type_of(owner).full_name != "anyio._backends._asyncio.TaskGroup":
@@ -178,7 +207,7 @@ class Futures:
             scope = self._objects.attribute(owner, "cancel_scope")
             host = self._objects.attribute(scope, "_host_task") if scope else 0
             if host:
-                self._waiting.setdefault(task, []).append(host)
+                yield host
 
     def _closure(self, function: int) -> list[int]:
         misc = self._target.layout.misc
@@ -188,7 +217,7 @@ class Futures:
         cells = self._objects.sequence(closure, _MOST_CALLBACKS)[0]
         return [content for cell in cells if (content := self._memory.word(cell + misc.cell))]
 
-    def _note_futures(self, task: int, held: list[int] | tuple[int, ...]) -> None:
+    def _futures_in(self, held: Iterable[int]) -> Iterator[int]:
         for address in held:
-            if not _FUTURES.isdisjoint(self._names(address)):
-                self._told.setdefault(task, []).append(address)
+            if not _FUTURES.isdisjoint(self._bases(address)):
+                yield address

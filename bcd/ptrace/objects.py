@@ -5,7 +5,9 @@ Everything is read, nothing is run. Any method may raise ``MemoryFault``.
 
 from __future__ import annotations
 
+import builtins
 import sys
+import types
 
 from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.layout import Layout
@@ -104,7 +106,13 @@ class Objects:
     def __init__(self, memory: Memory, layout: Layout) -> None:
         self.memory = memory
         self.layout = layout
+        self._slide = layout.slide
         self._types: dict[int, TypeInfo] = {}
+        self._builtin = {
+            self.static(own): own
+            for own in (*vars(builtins).values(), *vars(types).values())
+            if isinstance(own, type) and not own.__flags__ & HEAP_TYPE
+        }
         self._names: dict[int, str] = {}
         self._member_descriptor = self.static(type(TypeInfo.__dict__["name"]))
         self._str = self.static(str)
@@ -116,7 +124,7 @@ class Objects:
 
     def static(self, own: object) -> int:
         """The target's address of a static object of the interpreter, such as ``int``."""
-        return id(own) + self.layout.slide
+        return id(own) + self._slide
 
     def type_address(self, address: int) -> int:
         """The address of an object's type."""
@@ -124,7 +132,8 @@ class Objects:
 
     def type_of(self, address: int) -> TypeInfo:
         """The type of an object."""
-        return self.type_info(self.memory.word(address + WORD))
+        kind = self.memory.word(address + WORD)
+        return self._types.get(kind) or self.type_info(kind)
 
     def type_info(self, address: int) -> TypeInfo:
         """What is known of the type at an address."""
@@ -194,13 +203,12 @@ class Objects:
 
     def sequence(self, address: int, limit: int) -> tuple[tuple[int, ...], int]:
         """Addresses of a list's or tuple's first ``limit`` items, and its length."""
-        layout = self.layout.container
+        layout, word = self.layout.container, self.memory.word
         if self.type_of(address).flags & TUPLE:
-            size = self.memory.word(address + layout.tuple_size)
-            start = address + layout.tuple_items
+            size, start = word(address + layout.tuple_size), address + layout.tuple_items
         else:
-            size = self.memory.word(address + layout.list_size)
-            start = self.memory.word(address + layout.list_items) if size else 0
+            size = word(address + layout.list_size)
+            start = word(address + layout.list_items) if size else 0
         if size > _MAX_TEXT:
             raise MemoryFault(f"no sensible sequence at {address:#x}")
         count = min(size, limit)
@@ -355,6 +363,26 @@ class Objects:
         return self.memory.word(address + offset)
 
     def _read_type(self, address: int) -> TypeInfo:
+        own = self._builtin.get(address)
+        return self._read_foreign(address) if own is None else self._like(own)
+
+    def _like(self, own: type) -> TypeInfo:
+        """A type that is part of the interpreter, which runs both processes.
+
+        To read those from memory took 70 of 680 reads of a process with 7 threads.
+        """
+        info = TypeInfo()
+        info.address = self.static(own)
+        info.flags, info.basicsize = own.__flags__, own.__basicsize__
+        info.itemsize, info.dictoffset = own.__itemsize__, own.__dictoffset__
+        info.name = own.__name__
+        of_builtins = own.__module__ == "builtins"
+        info.full_name = info.name if of_builtins else f"{own.__module__}.{info.name}"
+        info.mro = tuple(map(self.static, own.__mro__))
+        info.by_python, info.cached_keys, info.slots, info.marks = False, 0, [], {}
+        return info
+
+    def _read_foreign(self, address: int) -> TypeInfo:
         layout = self.layout.type
         info = TypeInfo()
         info.address = address

@@ -69,7 +69,8 @@ class Frames:
         self._layout = target.layout.frame
         self._codes = target.codes
         self._not_ours = not_ours(own_folder)
-        self._in_app: dict[str, bool] = {}
+        self._places: dict[tuple[int, int], Frame] = {}
+        self._cell_type = target.objects.static(types.CellType)
         self.own_folder = own_folder
         self.modules: dict[str, str] = {}
         """File → name of its module, of the frames that were read."""
@@ -114,28 +115,28 @@ class Frames:
             raise MemoryFault(f"the frame at {frame:#x} has no code")
         if instruction is None:
             instruction = self._codes.instruction(frame, code)
+        place = self._places.get((code.start, instruction))
+        if place is None:
+            place = self._places[code.start, instruction] = self._place(code, instruction)
+            if code.file not in self.modules:
+                self.modules[code.file] = self._module_of(frame)
+        entry = {**place, "locals": []}
+        if variables:
+            self._read_variables(entry, frame, code)
+        return entry
+
+    def _place(self, code: Code, instruction: int) -> Frame:
+        """A frame without its variables: many threads and tasks stand at the same place."""
         line, end_line, column, end_column = code.position(instruction)
-        entry: Frame = {
+        return {
             "function": code.function,
             "file": code.file,
             "line": line,
             "end_line": end_line,
             "column": column,
             "end_column": end_column,
-            "in_app": self._is_in_app(code.file),
-            "locals": [],
+            "in_app": in_app(code.file, self._not_ours),
         }
-        if code.file not in self.modules:
-            self.modules[code.file] = self._module_of(frame)
-        if variables:
-            self._read_variables(entry, frame, code)
-        return entry
-
-    def _is_in_app(self, file: str) -> bool:
-        known = self._in_app.get(file)
-        if known is None:
-            known = self._in_app[file] = in_app(file, self._not_ours)
-        return known
 
     def _module_of(self, frame: int) -> str:
         """The name of the module that a frame's code belongs to, "" where it has none."""
@@ -201,13 +202,15 @@ class Frames:
             return
         values = self._memory.words(frame + self._layout.variables, len(code.names))
         mask = self._target.layout.pointer_mask
-        cell_type = self._objects.static(types.CellType)
         for name, kind, slot in zip(code.names, code.kinds, values, strict=True):
             value = slot & mask
-            if value and kind & _CELL_KINDS and self._objects.type_address(value) == cell_type:
+            if value and kind & _CELL_KINDS and self._is_cell(value):
                 value = self._memory.word(value + self._target.layout.misc.cell)
             if value and name not in _OF_THE_COMPILER:
                 yield name, kind, value
+
+    def _is_cell(self, value: int) -> bool:
+        return self._objects.type_address(value) == self._cell_type
 
 
 class Stacks:

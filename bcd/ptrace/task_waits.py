@@ -20,6 +20,7 @@ TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bcd.ptrace.codes import Code
     from bcd.ptrace.futures import Futures
     from bcd.ptrace.stacks import Frames
     from bcd.ptrace.target import Target
@@ -78,6 +79,7 @@ class TaskWaits:
         self._fields = Fields(target)
         self.tasks: list[Suspended] = []
         """The tasks that were read, in that order."""
+        self._places: dict[int, tuple[str, str]] = {}
         self._blocks: dict[int, dict[int, None]] | None = None
         self._waiting: dict[int, int] = {}
         self._said: dict[int, str] = {}
@@ -165,6 +167,12 @@ class TaskWaits:
         code = self._frames.code_of(frame)
         if code is None:
             return "", ""
+        place = self._places.get(code.start)
+        if place is None:
+            place = self._places[code.start] = self._place_of(code)
+        return place
+
+    def _place_of(self, code: Code) -> tuple[str, str]:
         _, found, below = code.file.rpartition("/anyio/")
         if found:
             return f"anyio/{below}", code.function
@@ -223,10 +231,10 @@ class TaskWaits:
             try:
                 if self._place(frame) == ("asyncio/locks.py", "Condition.wait"):
                     let_go.add(self._fields.follow(self._itself(frame), "_lock"))
-                if code is None or code.mentions("release"):
-                    continue
                 blocks = self._evaluation.open_blocks(frame)
-                found |= {owner for method, owner in blocks if method == "__aexit__"} - let_go
+                owners = {owner for method, owner in blocks if method == "__aexit__"} - let_go
+                if owners and code and not code.mentions("release"):
+                    found |= owners
             except FAULTS:
                 continue
         return found

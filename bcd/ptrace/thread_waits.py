@@ -248,10 +248,9 @@ class ThreadWaits:
         """The owners of the ``with`` blocks of a frame whose code does not let them go by name."""
         code = self._frames.code_of(frame)
         try:
-            if code is None or code.mentions("release"):
-                return set()
             blocks = self.evaluation.open_blocks(frame)
-            return {owner for method, owner in blocks if method == "__exit__"}
+            owners = {owner for method, owner in blocks if method == "__exit__"}
+            return set() if owners and code and code.mentions("release") else owners
         except FAULTS:
             return set()
 

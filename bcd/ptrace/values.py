@@ -103,8 +103,9 @@ class Renderer:
         """
         if self.redactor.is_secret(name):
             return self._read_variable(name, address)
-        if address in self._shown:
-            known, count = self._shown[address]
+        shown = self._shown.get(address)
+        if shown is not None:
+            known, count = shown
             self._budget.spend(count)
             self._budget.take_room(len(str(known["value"])))
             return {**known, "name": name}
