@@ -19,7 +19,7 @@ _LOGGERS = {
     "celery": ("celery.app.trace", "celery.worker.request"),
 }
 """The integration → loggers of what it stands in. That of asyncio is not among them: what its
-hook has seen is known by its mark, and other loops, like uvloop's, log there what it has not."""
+hook has seen is known by its mark, and loops of another make log there what it has not."""
 
 _hooks: dict[str, WeakSet[Capture]] = {}
 

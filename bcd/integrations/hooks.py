@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from bcd.integrations._points import Wrap
     from bcd.tracer import TraceOptions, Tracer
 
 __all__ = ["POINTS", "Handle", "install", "install_loop"]
@@ -106,9 +107,9 @@ def install(
             raise ConfigError(f"points has {name!r}; accepted are {', '.join(POINTS)}")
     handle = Handle(Capture("hooks", tracer, options, ignore, before_trace))
     for name in chosen:
-        if name in _LATER:
-            handle.add_later(*_LATER[name])
-        else:
+        for module, point in _LATER.get(name, {}).items():
+            handle.add_later(module, point)
+        if name in _HERE:
             handle.add(_HERE[name])
     return handle
 
@@ -122,7 +123,7 @@ def install_loop(
 ) -> Handle:
     """Have the errors traced that one event loop reports.
 
-    For loops of another make, like uvloop's, that :func:`install` cannot know.
+    For loops of another make than asyncio's and uvloop's, which :func:`install` knows.
 
     Args:
         loop: The loop.
@@ -266,16 +267,29 @@ def _own_point(loop: object) -> Point | None:
 def _point_of_loops() -> Point:
     from asyncio.base_events import BaseEventLoop  # the program has loaded it
 
-    return _HERE.setdefault("asyncio", Point(BaseEventLoop, _REPORT, _reporting))
+    return _point_of_class(BaseEventLoop, _REPORT, _reporting)
+
+
+def _point_of_uvloop() -> Point:
+    return _point_of_class(sys.modules["uvloop"].Loop, _REPORT, _reporting)
 
 
 def _point_of_loggers() -> Point:
-    from logging import Logger  # the program has loaded it
+    from logging import Logger  # likewise
 
-    return _HERE.setdefault("logging", Point(Logger, "callHandlers", _handling))
+    return _point_of_class(Logger, "callHandlers", _handling)
+
+
+def _point_of_class(owner: type, name: str, wrap: Wrap) -> Point:
+    """The one point of a class; a module that was reloaded has another class."""
+    key = f"{owner.__module__}.{owner.__qualname__}"
+    point = _HERE.get(key)
+    if point is None or point.owner is not owner:
+        point = _HERE[key] = Point(owner, name, wrap)
+    return point
 
 
 _LATER = {
-    "asyncio": ("asyncio.base_events", _point_of_loops),
-    "logging": ("logging", _point_of_loggers),
+    "asyncio": {"asyncio.base_events": _point_of_loops, "uvloop": _point_of_uvloop},
+    "logging": {"logging": _point_of_loggers},
 }

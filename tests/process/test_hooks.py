@@ -140,15 +140,25 @@ def test_asyncio_that_is_there_already(run: Callable[..., Ended]) -> None:
 
 
 def test_asyncio_keeps_its_loader(run: Callable[..., Ended]) -> None:
-    """Who looks at the module finds nothing of bcd, and a reload works."""
+    """Who looks at the module finds nothing of bcd."""
     program = """
-        import asyncio.base_events as module, importlib, sys
+        import asyncio.base_events as module
         print(type(module.__loader__).__name__, type(module.__spec__.loader).__name__)
-        print([finder for finder in sys.meta_path if "bcd.integrations" in repr(finder)])
-        importlib.reload(module)
     """
-    ended = run(INIT, program)
-    assert ended.visible == (0, "SourceFileLoader SourceFileLoader\n[]\n", "")
+    assert run(INIT, program).visible == (0, "SourceFileLoader SourceFileLoader\n", "")
+
+
+def test_asyncio_that_is_reloaded(run: Callable[..., Ended]) -> None:
+    """Its class is another one then, and has the hook too."""
+    program = """
+        import asyncio.base_events as module, importlib
+        before = module.BaseEventLoop
+        importlib.reload(module)
+        print(module.BaseEventLoop is before)
+        print(module.BaseEventLoop.call_exception_handler.__wrapped__.__qualname__)
+    """
+    said = "False\nBaseEventLoop.call_exception_handler\n"
+    assert run(INIT, program).visible == (0, said, "")
 
 
 def test_uninstalled_before_asyncio_is_imported(run: Callable[..., Ended]) -> None:
@@ -196,9 +206,20 @@ UVLOOP = """
 
 def test_a_loop_of_another_make(run: Callable[..., Ended]) -> None:
     """That of uvloop is no subclass; ``install_loop`` has it traced and can be taken back."""
-    plain, traced = run("WATCHED = 0", UVLOOP), run(INIT + "; WATCHED = 1", UVLOOP)
+    quiet = INIT.replace("rate_limit=0)", "rate_limit=0), hooks=()") + "; WATCHED = 1"
+    plain, traced = run("WATCHED = 0", UVLOOP), run(quiet, UVLOOP)
     assert traced.stderr.replace("WATCHED = 1", "") == plain.stderr.replace("WATCHED = 0", "")
     assert "Task exception was never retrieved" in plain.stderr
+    assert traced.hooks == ["asyncio"]
+
+
+@pytest.mark.parametrize("watched", [0, 1])
+@pytest.mark.parametrize("order", ["{}; import uvloop", "import uvloop; {}"])
+def test_the_loops_of_uvloop(run: Callable[..., Ended], order: str, watched: int) -> None:
+    """``init`` knows them, and has one error traced once, with ``install_loop`` too."""
+    plain = run("WATCHED = 0", UVLOOP)
+    traced = run(order.format(INIT) + f"; WATCHED = {watched}", UVLOOP)
+    assert traced.status == plain.status == 0
     assert traced.hooks == ["asyncio"]
 
 
