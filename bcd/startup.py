@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from bcd._greenlets import limitation
 from bcd.config import config_from, current_config, update_config
 from bcd.errors import ConfigError
-from bcd.integrations import hooks
+from bcd.integrations import automatic, hooks
 from bcd.notice import notice
 from bcd.settings import NamedFunction, a_config, checked, misspelled, read, replace_settings
 from bcd.tracers import set_default_tracer
@@ -45,6 +45,11 @@ def init(**arguments: Unpack[Arguments]) -> None:
             - ``hooks``: which of ``excepthook``, ``threading``, ``asyncio`` (these three by
               default), ``unraisable``, ``logging`` and ``signals`` to install; see
               :func:`bcd.integrations.hooks.install` and :func:`bcd.register`.
+            - ``integrations``: which frameworks to have watched as a whole, once the program
+              imports them: names (``starlette``, which is FastAPI too, ``flask``, ``django``,
+              ``celery``, ``uvicorn`` and ``gunicorn`` for applications of any other make), names
+              with a minus to leave these out, or an empty list; all by default. What the program
+              instruments itself keeps its own settings.
             - ``release``, ``environment``, ``service``: attributes of every trace of this
               process, as ``service.version``, ``deployment.environment.name``, ``service.name``.
             - ``attributes``: further ones; where a single trace says otherwise, that holds.
@@ -87,6 +92,7 @@ class _Installed:
 
     def __init__(self) -> None:
         self._hooks: hooks.Handle | None = None
+        self._integrations: automatic.Handle | None = None
         self._registered: TracerSig | None = None
 
     def replace(self, settings: Settings, config: GlobalConfig, tracer: Tracer) -> None:
@@ -102,8 +108,9 @@ class _Installed:
         replace_settings(settings)
         set_default_tracer(tracer)
         points = [name for name in settings.hooks if name in hooks.POINTS]
-        earlier = (self._hooks, self._registered)
+        earlier = (self._hooks, self._integrations, self._registered)
         self._hooks, self._registered = hooks.install(points=points), registered
+        self._integrations = automatic.switch_on(settings.integrations)
         self._remove(*earlier)
 
     def _register(self, tracer: Tracer, config: GlobalConfig) -> TracerSig:
@@ -124,9 +131,15 @@ class _Installed:
             raise
         return registered
 
-    def _remove(self, handle: hooks.Handle | None, registered: TracerSig | None) -> None:
-        if handle is not None:
-            handle.uninstall()
+    def _remove(
+        self,
+        handle: hooks.Handle | None,
+        integrations: automatic.Handle | None,
+        registered: TracerSig | None,
+    ) -> None:
+        for installed in (handle, integrations):
+            if installed is not None:
+                installed.uninstall()
         if registered is not None and registered is not self._registered:
             from bcd.signals import unregister  # it is loaded
 

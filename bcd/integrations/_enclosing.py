@@ -11,14 +11,14 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import CodeType, FrameType
 
     from bcd.integrations._capture import Occasion
 
     Finding: TypeAlias = "Callable[[Mapping[str, Any]], Occasion]"
 
-__all__ = ["encloses", "enclosing", "knows"]
+__all__ = ["encloses", "enclosing", "is_served_by_hand", "knows"]
 
 _MOST_FRAMES = 2000
 
@@ -53,12 +53,29 @@ def enclosing() -> Occasion | None:
     return _on_stack(sys._getframe(1))  # noqa: SLF001 - documented
 
 
+def is_served_by_hand() -> bool:
+    """Whether a middleware that the program put there itself will see an error of this code.
+
+    It has settings of its own, so a hook that was switched on for all leaves the error to it.
+    """
+    for frame in _middlewares(sys._getframe(1)):  # noqa: SLF001 - documented
+        owner = frame.f_locals.get("self")
+        if getattr(getattr(owner, "middleware", owner), "by_hand", False):
+            return True
+    return False
+
+
 def _on_stack(frame: FrameType | None) -> Occasion | None:
+    for found in _middlewares(frame):
+        return _known[found.f_code](found.f_locals)
+    return None
+
+
+def _middlewares(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames of middlewares on the stack, innermost first."""
     for _ in range(_MOST_FRAMES if _known else 0):
         if frame is None:
             break
-        find = _known.get(frame.f_code)
-        if find is not None:
-            return find(frame.f_locals)
+        if frame.f_code in _known:
+            yield frame
         frame = frame.f_back
-    return None

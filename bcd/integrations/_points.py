@@ -13,13 +13,13 @@ import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bcd.integrations._capture import Capture
 
     Wrap: TypeAlias = "Callable[[Point, Callable[..., Any]], Callable[..., Any]]"
 
-__all__ = ["CHANGES", "Point"]
+__all__ = ["CHANGES", "Installed", "Point", "point_of_class"]
 
 CHANGES = _thread.RLock()
 """Held while hooks change, for no longer than that takes. A fork waits, so that no child has half
@@ -51,6 +51,12 @@ class Point:
         self._captures: tuple[Capture, ...] = ()
         self._ours: Callable[..., Any] | None = None
         self._before: Any = _MISSING
+
+    @property
+    def newest(self) -> Capture | None:
+        """Who wants the point, whichever function serves it."""
+        captures = self._captures
+        return captures[-1] if captures else None
 
     def capture_of(self, function: Callable[..., Any]) -> Capture | None:
         """Who wants the errors that a function of ours sees; None where it only passes on."""
@@ -84,3 +90,34 @@ class Point:
             delattr(self.owner, self.name)
         else:
             setattr(self.owner, self.name, self._before)
+
+
+class Installed:
+    """What was installed at points, to be uninstalled."""
+
+    def __init__(self, capture: Capture, points: Sequence[Point]) -> None:
+        self._capture = capture
+        self._points = points
+        with CHANGES:
+            for point in points:
+                point.add(capture)
+
+    def uninstall(self) -> None:
+        """Trace no more, and restore what stood before; does nothing the second time."""
+        with CHANGES:
+            points, self._points = self._points, ()
+            for point in points:
+                point.remove(self._capture)
+
+
+_of_classes: dict[str, Point] = {}
+
+
+def point_of_class(owner: type, name: str, wrap: Wrap) -> Point:
+    """The one point of an attribute of a class; when its module is reloaded it is another class."""
+    key = f"{owner.__module__}.{owner.__qualname__}.{name}"
+    with CHANGES:
+        point = _of_classes.get(key)
+        if point is None or point.owner is not owner:
+            point = _of_classes[key] = Point(owner, name, wrap)
+        return point

@@ -7,15 +7,17 @@ looked up once there is an error.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
-from bcd.integrations._enclosing import encloses
+from bcd.integrations._enclosing import encloses, is_served_by_hand
 from bcd.integrations._route import route_template
 from bcd.scope import WANTED, open_scope
 
 if TYPE_CHECKING:
+    from bcd.integrations._points import Point
     from bcd.tracer import TraceOptions, Tracer
 
 __all__ = ["BcdMiddleware"]
@@ -24,6 +26,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+StatusOf: TypeAlias = Callable[[BaseException], int | None]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _KNOWN = frozenset({"http", "websocket", "lifespan"})
@@ -50,6 +53,7 @@ class BcdMiddleware:
     """
 
     integration = "asgi"
+    by_hand = True
 
     def __init__(  # noqa: PLR0913 - one per setting
         self,
@@ -75,11 +79,15 @@ class BcdMiddleware:
                 await self._serve_answering(scope, receive, send)
         except BaseException as error:
             if self.reraise and scope["type"] in _KNOWN:
-                await self.capture.take_in_loop(error, self.occasion(scope, send))
+                await self.failed(error, scope, send)
             raise
         finally:
             if opened is not None:
                 opened.close()
+
+    async def failed(self, error: BaseException, scope: Scope, send: Send) -> None:
+        """Have an error traced."""
+        await self.capture.take_in_loop(error, self.occasion(scope, send))
 
     def occasion(self, scope: Scope, send: Send) -> Request:
         """What is known about a request."""
@@ -119,9 +127,7 @@ class Request:
 
     __slots__ = ("_scope", "_send", "_status_of")
 
-    def __init__(
-        self, scope: Scope, send: Send, status_of: Callable[[BaseException], int | None]
-    ) -> None:
+    def __init__(self, scope: Scope, send: Send, status_of: StatusOf) -> None:
         self._scope = scope
         self._send = send
         self._status_of = status_of
@@ -144,6 +150,57 @@ class Request:
             "http.response.status_code": self._status_of(error),
         }
         return {name: str(value) for name, value in found.items() if value is not None}
+
+
+class OfAll(BcdMiddleware):
+    """Around any application that a server loads.
+
+    Args:
+        app: The application.
+        wanted: Tells who wants its errors, once there is one.
+    """
+
+    by_hand = False
+
+    def __init__(self, app: App, wanted: Callable[[], Capture | None]) -> None:
+        self.app = app
+        self.reraise = True
+        self._wanted = wanted
+
+    async def failed(self, error: BaseException, scope: Scope, send: Send) -> None:
+        """Have an error traced, unless a middleware further up has settings of its own for it."""
+        capture = self._wanted()
+        if capture is not None and not is_served_by_hand():
+            await capture.take_in_loop(error, self.occasion(scope, send))
+
+
+def around(
+    point: Point, before: Callable[..., Awaitable[None]], status_of: StatusOf
+) -> Callable[..., Awaitable[None]]:
+    """What to put in the place of ``__call__`` of a class of applications.
+
+    Args:
+        point: Where it is put.
+        before: What stood there.
+        status_of: Tells the status of a response that has started before the error came.
+    """
+
+    @wraps(before)
+    async def serve(app: object, scope: Scope, receive: Receive, send: Send) -> None:
+        opened = open_scope(scope) if WANTED and scope["type"] in _KNOWN else None
+        try:
+            await before(app, scope, receive, send)
+        except BaseException as error:
+            capture = point.capture_of(serve)
+            if capture and scope["type"] in _KNOWN and not is_served_by_hand():
+                await capture.take_in_loop(error, Request(scope, send, status_of))
+            raise
+        finally:
+            if opened is not None:
+                opened.close()
+
+    encloses(serve, lambda found: Request(found["scope"], found["send"], found["status_of"]))
+    return serve
 
 
 encloses(

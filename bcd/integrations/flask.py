@@ -1,4 +1,4 @@
-"""Flask: ``Bcd(app)``, or ``bcd = Bcd()`` and later ``bcd.init_app(app)``.
+"""Flask: ``Bcd(app)``, or ``bcd = Bcd()`` and later ``bcd.init_app(app)``; ``setup()`` for all.
 
 Two hooks together see everything: the signal sees what views raise, which Flask answers itself,
 and the WSGI wrapper what generator bodies, ``call_on_close`` and teardown raise.
@@ -6,6 +6,8 @@ and the WSGI wrapper what generator bodies, ``call_on_close`` and teardown raise
 
 from __future__ import annotations
 
+from functools import partial, wraps
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -14,18 +16,22 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
 from bcd.integrations import wsgi
+from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._enclosing import encloses
+from bcd.integrations._points import Installed, Point, point_of_class
 from bcd.scope import WANTED, open_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from werkzeug.routing import Map, Rule
 
-    from bcd.integrations._capture import BeforeTrace, Ignore
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["Bcd"]
+__all__ = ["Bcd", "setup"]
+
+_EXTENSION = "bcd"
+"""Under which name an application has the hook that was put there by hand."""
 
 
 class Bcd:
@@ -68,14 +74,52 @@ class Bcd:
     def init_app(self, app: flask.Flask) -> None:
         """Hook into an application; on one that has the hook the newer settings win."""
         wrapper = _Wrapper(app.wsgi_app, app.url_map, **self._settings)
-        earlier = app.extensions.get("bcd")
+        earlier = app.extensions.get(_EXTENSION)
         if isinstance(earlier, _Wrapper):
             earlier.capture, earlier.reraise = wrapper.capture, wrapper.reraise
             return
-        app.extensions["bcd"] = wrapper
+        app.extensions[_EXTENSION] = wrapper
         # The bound method is called without the detour of an instance: 0.05 µs less.
         app.wsgi_app = wrapper.__call__  # type: ignore[method-assign]
         flask.got_request_exception.connect(wrapper.view_failed, app, weak=False)
+
+
+def setup(
+    tracer: Tracer | None = None,
+    options: TraceOptions | None = None,
+    ignore: Ignore = (),
+    before_trace: BeforeTrace | None = None,
+) -> Installed:
+    """Have every unhandled error of all Flask applications traced.
+
+    Also of those that were made before. An application that has a hook of its own, by
+    :class:`Bcd` or a middleware, keeps that one's settings.
+
+    Args:
+        tracer: None takes the default tracer.
+        options: Options of each trace; None takes the tracer's own.
+        ignore: Exception classes, or names like ``"shop.OutOfStock"``, that are expected.
+        before_trace: Gets ``(error, attributes)``; returns the attributes, edited or not, or
+            None for no trace.
+
+    Returns:
+        What uninstalls it.
+
+    Raises:
+        ConfigError: An entry of ``ignore`` is neither a class nor a name.
+    """
+    return _Installed(Capture("flask", tracer, options, ignore, before_trace))
+
+
+class _Installed(Installed):
+    def __init__(self, capture: Capture) -> None:
+        super().__init__(capture, [_point()])
+        flask.got_request_exception.connect(_view_failed, weak=False)
+
+    def uninstall(self) -> None:
+        super().uninstall()
+        if _point().newest is None:
+            flask.got_request_exception.disconnect(_view_failed)
 
 
 class _Wrapper(wsgi.BcdMiddleware):
@@ -126,6 +170,43 @@ class _Wrapper(wsgi.BcdMiddleware):
 
 
 encloses(_Wrapper.__call__, wsgi.served_by)
+
+
+class _OfAll(_Wrapper, wsgi.OfAll):
+    """For one of all applications."""
+
+
+def _serving(point: Point, before: Callable[..., Iterable[bytes]]) -> Callable[..., Any]:
+    key = f"{_EXTENSION}.all.{next(_numbers)}"
+
+    @wraps(before)
+    def serve(
+        app: flask.Flask, environ: wsgi.Environ, start_response: wsgi.StartResponse
+    ) -> Iterable[bytes]:
+        wrapper = app.extensions.get(key)
+        if wrapper is None:
+            wanted = partial(point.capture_of, serve)
+            made = _OfAll(partial(before, app), app.url_map, wanted=wanted)
+            wrapper = app.extensions.setdefault(key, made.__call__)
+        body: Iterable[bytes] = wrapper(environ, start_response)
+        return body
+
+    return serve
+
+
+_numbers = count(1)
+
+
+def _point() -> Point:
+    return point_of_class(flask.Flask, "__call__", _serving)
+
+
+def _view_failed(app: flask.Flask, *, exception: BaseException, **__: object) -> None:
+    """Receive what a view of any application raised, unless that has a receiver of its own."""
+    capture = _point().newest
+    if capture is not None and _EXTENSION not in app.extensions:
+        environ = flask.request.environ if flask.has_request_context() else {}
+        capture.take(exception, _Request(environ, None, app.url_map))
 
 
 class _Request(wsgi.Request):

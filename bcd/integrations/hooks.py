@@ -19,7 +19,7 @@ from bcd.errors import ConfigError
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._imports import when_imported
 from bcd.integrations._logged import take_logged
-from bcd.integrations._points import CHANGES, Point
+from bcd.integrations._points import CHANGES, Point, point_of_class
 from bcd.settings import DEFAULT_HOOKS
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from bcd.integrations._points import Wrap
     from bcd.tracer import TraceOptions, Tracer
 
 __all__ = ["POINTS", "Handle", "install", "install_loop"]
@@ -267,26 +266,17 @@ def _own_point(loop: object) -> Point | None:
 def _point_of_loops() -> Point:
     from asyncio.base_events import BaseEventLoop  # the program has loaded it
 
-    return _point_of_class(BaseEventLoop, _REPORT, _reporting)
+    return point_of_class(BaseEventLoop, _REPORT, _reporting)
 
 
 def _point_of_uvloop() -> Point:
-    return _point_of_class(sys.modules["uvloop"].Loop, _REPORT, _reporting)
+    return point_of_class(sys.modules["uvloop"].Loop, _REPORT, _reporting)
 
 
 def _point_of_loggers() -> Point:
     from logging import Logger  # likewise
 
-    return _point_of_class(Logger, "callHandlers", _handling)
-
-
-def _point_of_class(owner: type, name: str, wrap: Wrap) -> Point:
-    """The one point of a class; a module that was reloaded has another class."""
-    key = f"{owner.__module__}.{owner.__qualname__}"
-    point = _HERE.get(key)
-    if point is None or point.owner is not owner:
-        point = _HERE[key] = Point(owner, name, wrap)
-    return point
+    return point_of_class(Logger, "callHandlers", _handling)
 
 
 _LATER = {

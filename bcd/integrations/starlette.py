@@ -1,4 +1,4 @@
-"""Starlette and FastAPI: ``instrument(app)``.
+"""Starlette and FastAPI: ``instrument(app)``, or ``setup()`` for all applications.
 
 The hook stands outside ``ServerErrorMiddleware``, so that the client already has its answer,
 and the errors of every middleware, background task and streamed body are seen.
@@ -6,23 +6,24 @@ and the errors of every middleware, background task and streamed body are seen.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from bcd.integrations.asgi import App, BcdMiddleware
+from bcd.integrations._capture import BeforeTrace, Capture, Ignore
+from bcd.integrations._points import Installed, Point, point_of_class
+from bcd.integrations.asgi import App, BcdMiddleware, around
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from types import CodeType, FrameType, TracebackType
 
     from starlette.applications import Starlette
 
-    from bcd.integrations._capture import BeforeTrace, Ignore
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["instrument"]
+__all__ = ["instrument", "setup"]
 
 _ANSWERING = ServerErrorMiddleware.__call__.__code__
 _RESPONDING: frozenset[CodeType] = frozenset(
@@ -74,18 +75,45 @@ def instrument(  # noqa: PLR0913 - one per setting
         app.middleware_stack = outermost
 
 
+def setup(
+    tracer: Tracer | None = None,
+    options: TraceOptions | None = None,
+    ignore: Ignore = (),
+    before_trace: BeforeTrace | None = None,
+) -> Installed:
+    """Have every unhandled error of all Starlette and FastAPI applications traced.
+
+    Also of those that were made before. An application that has a hook of its own, by
+    :func:`instrument` or a middleware, keeps that one's settings.
+
+    Args:
+        tracer: None takes the default tracer.
+        options: Options of each trace; None takes the tracer's own.
+        ignore: Exception classes, or names like ``"shop.OutOfStock"``, that are expected.
+        before_trace: Gets ``(error, attributes)``; returns the attributes, edited or not, or
+            None for no trace.
+
+    Returns:
+        What uninstalls it.
+
+    Raises:
+        ConfigError: An entry of ``ignore`` is neither a class nor a name.
+    """
+    from starlette.applications import Starlette  # the class of now, should it be reloaded
+
+    capture = Capture("starlette", tracer, options, ignore, before_trace)
+    return Installed(capture, [point_of_class(Starlette, "__call__", _serving)])
+
+
+def _serving(point: Point, before: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
+    return around(point, before, _status_of)
+
+
 class _Outermost(BcdMiddleware):
     integration = "starlette"
 
     def status_of(self, error: BaseException) -> int | None:
-        has_started = False
-        for frame in _frames(error.__traceback__):
-            has_started = has_started or _has_started(frame)
-            response = _response_in(frame, has_started=has_started)
-            status = getattr(response, "__dict__", {}).get("status_code")
-            if isinstance(status, int):
-                return status
-        return None
+        return _status_of(error)
 
     def is_answered(self, error: BaseException) -> bool:
         return any(_answer_in(frame) is not None for frame in _frames(error.__traceback__))
@@ -101,6 +129,17 @@ class _Building:
     def __call__(self) -> App:
         self.outermost.app = self.build()
         return self.outermost
+
+
+def _status_of(error: BaseException) -> int | None:
+    has_started = False
+    for frame in _frames(error.__traceback__):
+        has_started = has_started or _has_started(frame)
+        response = _response_in(frame, has_started=has_started)
+        status = getattr(response, "__dict__", {}).get("status_code")
+        if isinstance(status, int):
+            return status
+    return None
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:

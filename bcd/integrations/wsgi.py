@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._duplicates import request_number
-from bcd.integrations._enclosing import encloses
+from bcd.integrations._enclosing import encloses, is_served_by_hand
 from bcd.scope import WANTED, open_scope
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class BcdMiddleware:
     """
 
     integration = "wsgi"
+    by_hand = True
 
     def __init__(  # noqa: PLR0913 - one per setting
         self,
@@ -113,6 +114,36 @@ class BcdMiddleware:
     def occasion(self, environ: Environ, start_response: StartResponse | None) -> Request:
         """What is known about a request."""
         return Request(environ, start_response)
+
+
+class OfAll(BcdMiddleware):
+    """Around any application that a server loads, or any one of a framework.
+
+    Args:
+        app: The application.
+        wanted: Tells who wants its errors, once there is one.
+    """
+
+    by_hand = False
+
+    def __init__(self, app: Application, wanted: Callable[[], Capture | None]) -> None:
+        self.app = app
+        self.reraise = True
+        self._wanted = wanted
+
+    def failed(
+        self,
+        error: BaseException,
+        environ: Environ,
+        start_response: StartResponse,
+        opened: Scope | None = None,
+    ) -> None:
+        """Have an error traced, unless a middleware further up has settings of its own for it."""
+        capture = self._wanted()
+        if capture is not None and not is_served_by_hand():
+            capture.take(error, self.occasion(environ, start_response))
+        if opened is not None:
+            opened.close()
 
 
 class Request:

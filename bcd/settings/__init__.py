@@ -9,6 +9,7 @@ from bcd.settings.function import NamedFunction
 from bcd.settings.model import (
     DEFAULT_HOOKS,
     HOOKS,
+    INTEGRATIONS,
     TRACERS,
     Arguments,
     BeforeTrace,
@@ -21,6 +22,7 @@ from bcd.settings.values import a_config, ignored
 __all__ = [
     "DEFAULT_HOOKS",
     "HOOKS",
+    "INTEGRATIONS",
     "TRACERS",
     "Arguments",
     "BeforeTrace",

@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from bcd.config import GlobalConfig
     from bcd.tracer import Tracer
 
-__all__ = ["DEFAULT_HOOKS", "HOOKS", "TRACERS", "Arguments", "BeforeTrace", "Ignore", "Settings"]
+__all__ = [
+    "DEFAULT_HOOKS",
+    "HOOKS",
+    "INTEGRATIONS",
+    "TRACERS",
+    "Arguments",
+    "BeforeTrace",
+    "Ignore",
+    "Settings",
+]
 
 DEFAULT_HOOKS = ("excepthook", "threading", "asyncio")
 HOOKS = (*DEFAULT_HOOKS, "unraisable", "logging", "signals")
 """The hooks of the process that ``init`` can install."""
+
+INTEGRATIONS = ("celery", "django", "flask", "gunicorn", "starlette", "uvicorn")
+"""The integrations that ``init`` can switch on."""
 
 TRACERS = ("python", "backtrace", "pyspy", "pystack", "gcore")
 """The tracers that have a name."""
@@ -35,6 +47,7 @@ class Arguments(TypedDict, total=False):
     tracer: Tracer | str | None
     config: GlobalConfig | None
     hooks: Iterable[str] | None
+    integrations: Iterable[str] | None
     release: str | None
     environment: str | None
     service: str | None
@@ -59,6 +72,7 @@ class Settings:
 
     tracer: Tracer | str | None = None
     hooks: tuple[str, ...] = DEFAULT_HOOKS
+    integrations: tuple[str, ...] = INTEGRATIONS
     release: str | None = None
     environment: str | None = None
     service: str | None = None

@@ -27,6 +27,7 @@ class _Setting(NamedTuple):
 _SETTINGS = {
     "tracer": _Setting(values.tracer),
     "hooks": _Setting(values.hooks, names),
+    "integrations": _Setting(values.integrations, names),
     "release": _Setting(values.text),
     "environment": _Setting(values.text),
     "service": _Setting(values.text),

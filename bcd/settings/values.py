@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from bcd.config import GlobalConfig, seconds
 from bcd.errors import ConfigError
-from bcd.settings.model import HOOKS, TRACERS
+from bcd.settings.model import HOOKS, INTEGRATIONS, TRACERS
 from bcd.snapshot.limits import problem_with
 from bcd.variables import UnusableError
 
@@ -26,6 +26,7 @@ __all__ = [
     "before_trace",
     "hooks",
     "ignored",
+    "integrations",
     "limits",
     "path",
     "several_names",
@@ -107,6 +108,26 @@ def hooks(value: object) -> tuple[str, ...]:
         if entry not in HOOKS:
             raise UnusableError(f"{accepted}, or an empty one")
     return tuple(hook for hook in HOOKS if hook in entries)
+
+
+def integrations(value: object) -> tuple[str, ...]:
+    """Names of integrations; with a minus those to leave out, and ``none`` alone is the empty list.
+
+    FastAPI is Starlette.
+    """
+    accepted = f"accepted is a list of {', '.join(INTEGRATIONS)}, or of these with a minus"
+    entries = _entries(value, accepted)
+    if entries == ("none",):
+        return ()
+    named = [str(entry).removeprefix("-").replace("fastapi", "starlette") for entry in entries]
+    if not all(isinstance(entry, str) for entry in entries) or not {*INTEGRATIONS}.issuperset(
+        named
+    ):
+        raise UnusableError(f"{accepted}, or an empty one")
+    minus = [str(entry).startswith("-") for entry in entries]
+    if any(minus) and not all(minus):
+        raise UnusableError(f"{accepted}, not of both")
+    return tuple(name for name in INTEGRATIONS if (name in named) != any(minus))
 
 
 def ignored(value: object) -> tuple[type[BaseException] | str, ...]:

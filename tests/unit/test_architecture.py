@@ -27,7 +27,9 @@ MAY_USE = {
     "integrations/celery.py": {"celery"},
     "integrations/django": {"asgiref", "django"},
     "integrations/flask.py": {"flask", "werkzeug"},
+    "integrations/gunicorn.py": {"gunicorn"},
     "integrations/starlette.py": {"starlette"},
+    "integrations/uvicorn.py": {"uvicorn"},
     "report": {"rich"},
     "tracers/_put.py": {"httpx"},
 }

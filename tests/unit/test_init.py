@@ -58,7 +58,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(backtrace, "PROGRAM", "/nowhere/ptrace")
     yield
     installed, startup._installed = startup._installed, startup._Installed()
-    installed._remove(installed._hooks, installed._registered)
+    installed._remove(installed._hooks, installed._integrations, installed._registered)
     monkeypatch.undo()
     assert standing() == before
 

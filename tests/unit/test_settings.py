@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import bcd
 from bcd.errors import ConfigError
 from bcd.gate import Gate
-from bcd.settings import Settings, current_settings, misspelled, read
+from bcd.integrations.automatic import AUTOMATIC
+from bcd.settings import INTEGRATIONS, Settings, current_settings, misspelled, read
 from bcd.settings.reading import _SETTINGS
 from bcd.tracers.backtrace import BTTracer
 from bcd.tracers.python import PythonTracer
@@ -48,6 +49,11 @@ BOTH_WAYS = [
     ("tracer", "/opt/tracer", "/opt/tracer", "/opt/tracer"),
     ("hooks", ["unraisable", "excepthook"], "unraisable,excepthook", ("excepthook", "unraisable")),
     ("hooks", [], "none", ()),
+    ("integrations", ["flask", "celery"], "flask,celery", ("celery", "flask")),
+    ("integrations", ["fastapi"], "fastapi", ("starlette",)),
+    ("integrations", ["-flask", "-celery", "-fastapi"], "-flask,-celery,-fastapi",
+     ("django", "gunicorn", "uvicorn")),
+    ("integrations", [], "none", ()),
     ("release", "1.2.3", "1.2.3", "1.2.3"),
     ("environment", "staging", "staging", "staging"),
     ("service", "shop", "shop", "shop"),
@@ -90,6 +96,18 @@ def test_by_argument_alone(name: str, argument: object, value: object) -> None:
 def test_every_setting_is_tried_both_ways() -> None:
     """A new setting needs its line here."""
     assert {row[0] for row in BOTH_WAYS} | {"before_trace", "folder"} == set(_SETTINGS)
+
+
+@pytest.mark.parametrize("wrong", [["bottle"], ["flask", "-celery"], ["--flask"], "flask", [3]])
+def test_integrations_that_cannot_be(wrong: object) -> None:
+    """The message names those that can."""
+    with pytest.raises(ConfigError, match="accepted is a list of celery, django, flask"):
+        of_arguments(integrations=wrong)
+
+
+def test_integrations_are_those_in_the_table() -> None:
+    """All of them are switched on unless something else is said."""
+    assert tuple(AUTOMATIC) == INTEGRATIONS == of_arguments().integrations
 
 
 def test_a_function_by_variable() -> None:
