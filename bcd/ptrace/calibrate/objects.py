@@ -218,8 +218,9 @@ def _strings(search: Search, layout: ContainerLayout) -> None:
 def _string_state(search: Search, layout: ContainerLayout, samples: list[int]) -> None:
     """Find the byte of the state and its bits: kind 1, 2 or 4, compact, ASCII."""
     found = []
+    heads = [search.memory.read(sample, layout.str_ascii) for sample in samples]
     for offset in range(layout.str_length + WORD, layout.str_ascii):
-        ascii_, latin, two, four, subclass = (search.memory.byte(one + offset) for one in samples)
+        ascii_, latin, two, four, subclass = (head[offset] for head in heads)
         kind, bit = latin ^ two, ascii_ ^ latin
         lowest = kind & -kind
         if kind and kind == 3 * lowest and latin ^ four == 5 * lowest and bit.bit_count() == 1:
@@ -240,10 +241,10 @@ def calibrate_dicts(search: Search) -> DictLayout:
     """
     layout = DictLayout()
     small: dict[Any, Any] = {"bcd_alpha": _FIRST, "bcd_beta": _SECOND}
-    large: dict[Any, Any] = {f"bcd_{number}": _FIRST for number in range(1000)}
+    large: dict[Any, Any] = {f"bcd_{number}": _FIRST for number in range(_LARGE)}
     general: dict[Any, Any] = {_FIRST: _SECOND, 7: _THIRD}
     size = dict.__basicsize__
-    layout.used = search.where(size, [(id(small), 2), (id(large), 1000)], "a dict's size")
+    layout.used = search.where(size, [(id(small), 2), (id(large), _LARGE)], "a dict's size")
     entry = [id("bcd_alpha"), id(_FIRST), id("bcd_beta"), id(_SECOND)]
     layout.keys = search.pointer_to(
         id(small), size, lambda word: _find(search.words(word, 96), entry) >= 0, "a dict's keys"
@@ -253,7 +254,7 @@ def calibrate_dicts(search: Search) -> DictLayout:
     return layout
 
 
-_MANY = 16
+_MANY, _LARGE = 16, 300
 
 
 def _find(words: list[int], entry: list[int]) -> int:
@@ -267,10 +268,10 @@ def _keys(search: Search, layout: DictLayout, dicts: tuple[int, ...], entry: lis
     small, large, general = (search.memory.word(address + layout.keys) for address in dicts)
     entries = _find(search.words(small, 96), entry)
     layout.header = entries - 8  # an index of 8 slots, one byte each
-    # 1,000 entries: an index of 2,048 slots, two bytes each.
-    samples = [(small, 3), (large, 12), (general, 3)]
+    # 300 entries: an index of 512 slots, two bytes each.
+    samples = [(small, 3), (large, 10), (general, 3)]
     layout.index_bytes = search.byte_where(layout.header, samples, "the size of a dict's index")
-    counts = [(small, 2), (large, 1000), (general, 2)]
+    counts = [(small, 2), (large, _LARGE), (general, 2)]
     layout.count = search.where(layout.header, counts, "the entries of a dict", start=WORD)
     # Beside the kind are bytes that nobody sets, and that may be anything: hence so many samples.
     held: list[tuple[dict[Any, Any], int]] = [({f"bcd_{n}": n}, 1) for n in range(_MANY)]

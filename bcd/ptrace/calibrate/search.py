@@ -41,8 +41,8 @@ class Search:
 
     def words(self, address: int, size: int) -> list[int]:
         """The words of ``size`` bytes, as pointers."""
-        mask = self.mask
-        return [word & mask for word in self.memory.words(address, size // WORD)]
+        words, mask = self.memory.words(address, size // WORD), self.mask
+        return list(words) if mask == WHOLE_WORD else [word & mask for word in words]
 
     def all(self, address: int, size: int, value: int, start: int = 0) -> list[int]:
         """Offsets of the words from ``start`` on that equal a value, ascending."""

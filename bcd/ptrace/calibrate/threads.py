@@ -21,9 +21,9 @@ _STALE = 1 << 16
 
 _STACK_BYTES = 512 * 1024
 
-_RUNTIME_HEAD = 1 << 16
-"""Bytes of ``_PyRuntime`` in which the interpreters are named: the first 1 KiB in 3.11 to 3.13.
-Of the whole, which is 600 KB, a search takes 0.3 to 0.9 ms."""
+_NEAR, _FAR = 1 << 14, 1 << 20
+"""Bytes of ``_PyRuntime`` and of the interpreter in which all this is looked for, first and then:
+in 3.11 to 3.15 it is near. To read and search all of them takes more than 1 ms."""
 
 
 def python_api() -> tuple[Any, int]:
@@ -126,22 +126,39 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
 
     There the newest interpreter comes first, then the main one; here they are the same.
     """
-    data = _readable(search, runtime, 1 << 20)
-    found = []
-    for index, word in enumerate(search.memory.words(own, 8)):
-        twice = _twice(data[:_RUNTIME_HEAD], word)
-        if twice < 0:
-            continue
-        inside = _readable(search, word, 1 << 19)
-        modules = next(_positions(inside, id(sys.modules)), -1)
-        threads = next(_positions(inside, other), -1)
-        if modules >= 0 and threads >= 0:
-            found.append((index * WORD, twice + WORD, modules, threads))
+    found: list[tuple[int, int, int, int]] = []
+    pointers = search.memory.words(own, 8)
+    for most in (_NEAR, _FAR):
+        head = _readable(search, runtime, most)
+        for index, word in enumerate(pointers):
+            twice = _twice(head, word)
+            inside = _readable(search, word, most) if twice >= 0 else b""
+            modules = next(_positions(inside, id(sys.modules)), -1)
+            threads = next(_positions(inside, other), -1)
+            if modules >= 0 and threads >= 0:
+                found.append((index * WORD, twice + WORD, modules, threads))
+        if found:
+            break
     layout.interpreter = only([place[0] for place in found], "a thread's interpreter")
     _, layout.runtime_interpreter, layout.interpreter_modules, layout.interpreter_threads = found[0]
+    interpreter = pointers[layout.interpreter // WORD]
+    layout.gil_holder = _gil_holder(search, interpreter, own, runtime)
+
+
+def _gil_holder(search: Search, interpreter: int, own: int, runtime: int) -> int:
+    """Find who holds the GIL, behind the switch interval: beside the interpreter from 3.12 on."""
     interval = int(sys.getswitchinterval() * 1e6)
-    holders = [at for at in _positions(data, own) if _word(data, at - WORD) == interval]
-    layout.gil_holder = only(holders, "who holds the GIL")
+    holders: list[int] = []
+    for address, most in ((runtime, _NEAR), (interpreter, _NEAR), (runtime, _FAR)):
+        data = _readable(search, address, most)
+        holders = [
+            address + at - runtime
+            for at in _positions(data, own)
+            if _word(data, at - WORD) == interval
+        ]
+        if holders:
+            break
+    return only(holders, "who holds the GIL")
 
 
 def _readable(search: Search, address: int, limit: int) -> bytes:

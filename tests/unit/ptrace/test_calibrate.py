@@ -13,6 +13,7 @@ import pytest
 
 from bcd.ptrace.calibrate import calibrate
 from bcd.ptrace.calibrate import objects as calibrate_objects
+from bcd.ptrace.calibrate import threads as calibrate_threads
 from bcd.ptrace.calibrate.proof import prove
 from bcd.ptrace.calibrate.search import WORD, Search
 from bcd.ptrace.errors import CalibrationError
@@ -112,6 +113,13 @@ class TestParts:
         assert own.word(interpreter + found.interpreter_modules) == id(sys.modules)
         holder = own.word(found.runtime + found.gil_holder)
         assert own.word(holder + found.interpreter) == interpreter
+
+    def test_threads_that_are_far(
+        self, layout: Layout, own: LiveMemory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a later version puts further from the start is found too, at the same places."""
+        monkeypatch.setattr(calibrate_threads, "_NEAR", 16)
+        assert vars(calibrate(own).thread) == vars(layout.thread)
 
     def test_cells_and_functions(self, layout: Layout) -> None:
         """Cells, closures, methods and modules: the pointers that they hold."""
