@@ -7,7 +7,7 @@ import sys
 import time
 
 from bcd.ptrace.redact import REDACTED, Redactor
-from bcd.ptrace.resources import read_memory, read_resources
+from bcd.ptrace.resources import content, read_memory, read_resources
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def start_time(pid: int) -> float | None:
     Not by the boot time in ``/proc/stat``, which is rounded to seconds.
     """
     try:
-        fields = _read(pid, "stat").rpartition(b")")[2].split()
+        fields = content(pid, "stat").rpartition(b")")[2].split()
         since_boot = int(fields[19]) / posix.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None
@@ -49,11 +49,11 @@ def read_process(pid: int, redactor: Redactor, notes: Callable[[str], None]) -> 
     """
     facts: dict[str, object] = {"pid": pid}
     readers: dict[str, Callable[[], object]] = {
-        "command_line": lambda: command_line(_read(pid, "cmdline"), redactor),
+        "command_line": lambda: command_line(content(pid, "cmdline"), redactor),
         "executable": lambda: posix.readlink(f"/proc/{pid}/exe"),
         "working_directory": lambda: posix.readlink(f"/proc/{pid}/cwd"),
-        "container_id": lambda: _container(_read(pid, "cgroup").decode()),
-        "environment": lambda: _environment(_read(pid, "environ")),
+        "container_id": lambda: _container(content(pid, "cgroup").decode()),
+        "environment": lambda: _environment(content(pid, "environ")),
     }
     for name, reader in readers.items():
         try:
@@ -70,17 +70,6 @@ def read_process(pid: int, redactor: Redactor, notes: Callable[[str], None]) -> 
             notes(f"process: {error}")
     facts.update(read_resources(pid, notes))
     return facts
-
-
-def _read(pid: int, name: str) -> bytes:
-    descriptor = posix.open(f"/proc/{pid}/{name}", posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        parts = []
-        while part := posix.read(descriptor, 65536):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        posix.close(descriptor)
 
 
 def _text(raw: bytes) -> str:
@@ -125,7 +114,7 @@ def _environment(raw: bytes) -> dict[str, str]:
 
 
 def _status(pid: int) -> dict[str, object]:
-    lines = _read(pid, "status").decode("utf-8", "replace").splitlines()
+    lines = content(pid, "status").decode("utf-8", "replace").splitlines()
     fields = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
     names = ("real", "effective", "saved")
     resident = int(fields["VmRSS"][0]) * 1024
@@ -154,7 +143,7 @@ def _shares(pid: int, resident: int) -> dict[str, int]:
 
 
 def _stat(pid: int) -> dict[str, object]:
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    fields = content(pid, "stat").rpartition(b")")[2].split()
     tick = posix.sysconf("SC_CLK_TCK")
     facts: dict[str, object] = {
         "cpu": {"user_s": int(fields[11]) / tick, "system_s": int(fields[12]) / tick}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _MOST = 4096
 """Descriptors and threads that are looked at; each costs two microseconds."""
 
+_AT_ONCE = 16384
+
 _MOST_TABLE = 4 * 1024 * 1024
 """Bytes of a table of sockets, which are those of the whole host or container."""
 
@@ -57,7 +59,7 @@ The quick one first: for those of TCP the kernel goes through a table for all co
 host might have, 3 ms each here, and an event loop alone has none.
 """
 
-_ROLLUP = {"Pss": "pss", "Private_Clean": "uss", "Private_Dirty": "uss", "Swap": "swap"}
+_ROLLUP = {b"Pss": "pss", b"Private_Clean": "uss", b"Private_Dirty": "uss", b"Swap": "swap"}
 _LIMITS = {
     "Max open files": "open_files",
     "Max processes": "processes",
@@ -72,6 +74,26 @@ _LIMITS = {
 }
 
 
+def content(pid: int, name: str) -> bytes:
+    """All of a file about a process.
+
+    Args:
+        pid: The process.
+        name: Of the file under ``/proc/PID``.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    descriptor = posix.open(f"/proc/{pid}/{name}", posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        parts = []
+        while part := posix.read(descriptor, _AT_ONCE):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        posix.close(descriptor)
+
+
 def read_resources(pid: int, notes: Callable[[str], None]) -> dict[str, object]:
     """What a process holds; what cannot be read is left out and noted.
 
@@ -80,7 +102,7 @@ def read_resources(pid: int, notes: Callable[[str], None]) -> dict[str, object]:
         notes: Is told what could not be read and why.
     """
     facts: dict[str, object] = {}
-    sockets: set[str] = set()
+    sockets: set[bytes] = set()
     readers: dict[str, Callable[[], object]] = {
         "files": lambda: _files(pid, sockets, notes),
         "sockets": lambda: _sockets(pid, sockets, notes) if sockets else {},
@@ -108,14 +130,15 @@ def read_memory(pid: int, resident: int) -> dict[str, int]:
     found: dict[str, int] = {}
     if resident > _CHEAP:
         return found
-    for name, value in _pairs(f"/proc/{pid}/smaps_rollup"):
+    for line in content(pid, "smaps_rollup").splitlines():
+        name, _, value = line.partition(b":")
         kind = _ROLLUP.get(name)
         if kind is not None:
             found[kind] = found.get(kind, 0) + int(value.split()[0]) * 1024
     return found
 
 
-def _files(pid: int, sockets: set[str], notes: Callable[[str], None]) -> dict[str, int]:
+def _files(pid: int, sockets: set[bytes], notes: Callable[[str], None]) -> dict[str, int]:
     """Open files by kind; the inodes of the sockets among them go into ``sockets``."""
     names = posix.listdir(f"/proc/{pid}/fd")
     found: dict[str, int] = {}
@@ -127,7 +150,7 @@ def _files(pid: int, sockets: set[str], notes: Callable[[str], None]) -> dict[st
         kind = _kind(target)
         found[kind] = found.get(kind, 0) + 1
         if kind == "socket":
-            sockets.add(target[len("socket:[") : -1])
+            sockets.add(target[len("socket:[") : -1].encode())
     if len(names) > _MOST:
         notes(f"process.files: the first {_MOST:,} of {len(names):,}")
     return found
@@ -139,7 +162,7 @@ def _kind(target: str) -> str:
     return next((kind for start, kind in _KINDS if target.startswith(start)), "file")
 
 
-def _sockets(pid: int, inodes: set[str], notes: Callable[[str], None]) -> dict[str, int]:
+def _sockets(pid: int, inodes: set[bytes], notes: Callable[[str], None]) -> dict[str, int]:
     """Sockets by protocol and state, as ``tcp LISTEN``; those of other protocols as ``other``."""
     found: dict[str, int] = {}
     left = set(inodes)
@@ -156,9 +179,9 @@ def _sockets(pid: int, inodes: set[str], notes: Callable[[str], None]) -> dict[s
     return found
 
 
-def _rows(path: str, notes: Callable[[str], None]) -> Iterator[list[str]]:
+def _rows(path: str, notes: Callable[[str], None]) -> Iterator[list[bytes]]:
     try:
-        with open(path, encoding="ascii", errors="replace") as lines:
+        with open(path, "rb") as lines:
             lines.readline()
             read = 0
             for line in lines:
@@ -176,8 +199,7 @@ def _thread_states(pid: int, notes: Callable[[str], None]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in names[:_MOST]:
         try:
-            with open(f"/proc/{pid}/task/{name}/stat", "rb") as file:
-                letter = file.read().rpartition(b")")[2].split()[0].decode()
+            letter = content(pid, f"task/{name}/stat").rpartition(b")")[2].split()[0].decode()
         except (OSError, IndexError):  # it has ended in between
             continue
         state = _STATES.get(letter, letter)
@@ -190,18 +212,10 @@ def _thread_states(pid: int, notes: Callable[[str], None]) -> dict[str, int]:
 def _limits(pid: int) -> dict[str, int]:
     """The soft limits, in bytes, seconds or as a count; those that do not limit are left out."""
     found: dict[str, int] = {}
-    with open(f"/proc/{pid}/limits", encoding="ascii") as lines:
-        for line in lines:
-            for start, name in _LIMITS.items():
-                if line.startswith(start):
-                    soft = line[len(start) :].split()[0]
-                    if soft != "unlimited":
-                        found[name] = int(soft)
+    for line in content(pid, "limits").decode("ascii").splitlines():
+        for start, name in _LIMITS.items():
+            if line.startswith(start):
+                soft = line[len(start) :].split()[0]
+                if soft != "unlimited":
+                    found[name] = int(soft)
     return found
-
-
-def _pairs(path: str) -> Iterator[tuple[str, str]]:
-    with open(path, encoding="ascii", errors="replace") as lines:
-        for line in lines:
-            name, _, value = line.partition(":")
-            yield name, value.strip()

@@ -84,8 +84,8 @@ class Sources:
             for status, content in _candidates(name, path):
                 if self._started is not None and status.st_mtime > self._started + 1:
                     return {"changed": True}
-                lines = _decoded(content())
-                return {str(n): self._line(lines[n - 1]) for n in sorted(wanted) if n <= len(lines)}
+                lines = _decoded(content(), sorted(wanted))
+                return {str(line): self._line(text) for line, text in lines}
         except Exception:  # noqa: BLE001 - an archive may fail in any way; sources are the least
             return {}
         return {}
@@ -130,8 +130,11 @@ def _file(path: str) -> Iterator[tuple[posix.stat_result, Callable[[], bytes]]]:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_LARGEST)
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        return posix.read(descriptor, min(posix.fstat(descriptor).st_size, _LARGEST))
+    finally:
+        posix.close(descriptor)
 
 
 def _in_archive(path: str) -> Iterator[tuple[posix.stat_result, Callable[[], bytes]]]:
@@ -151,15 +154,25 @@ def _in_archive(path: str) -> Iterator[tuple[posix.stat_result, Callable[[], byt
         yield posix.stat(archive), lambda: _get_data(archive, entry)
 
 
-def _decoded(raw: bytes) -> list[str]:
-    """The lines of a file of source code, in the encoding that it names."""
-    raw = raw.removeprefix(_MARK)
-    lines = raw.splitlines()
+def _decoded(raw: bytes, wanted: list[int]) -> list[tuple[int, str]]:
+    """Lines of a file of source code, by their numbers, in the encoding that it names."""
+    lines = _split(raw.removeprefix(_MARK), max(wanted[-1], 2))
     encoding = next(filter(None, map(_encoding, lines[:2])), "utf-8")
+    found = [(line, lines[line - 1]) for line in wanted if line <= len(lines)]
     try:
-        return [line.decode(encoding, "replace") for line in lines]
+        return [(line, text.decode(encoding, "replace")) for line, text in found]
     except (LookupError, ValueError):
-        return [line.decode("utf-8", "replace") for line in lines]
+        return [(line, text.decode("utf-8", "replace")) for line, text in found]
+
+
+def _split(raw: bytes, most: int) -> list[bytes]:
+    """So many lines from the start; what may come behind them is not worth the time."""
+    if b"\r" in raw:
+        return raw.splitlines()
+    lines = raw.split(b"\n", most)
+    if len(lines) > most or not lines[-1]:
+        del lines[-1]
+    return lines
 
 
 def _encoding(line: bytes) -> str | None:

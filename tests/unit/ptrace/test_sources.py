@@ -68,6 +68,15 @@ class TestLines:
         """A frame without a line asks for nothing; nor does code that is no file."""
         assert read(code.parent, frame(code, None), frame("<string>", 1)) == {}
 
+    def test_what_ends_at_its_last_line(self, tmp_path: Path) -> None:
+        """The end of the last line starts no further one, and an empty file has none."""
+        path = tmp_path / "short.py"
+        path.write_bytes(b"one\n\n")
+        assert read(tmp_path, frame(path, 2))[str(path)] == {"1": "one", "2": ""}
+        assert read(tmp_path, frame(path, 3)) == {str(path): {"2": ""}}
+        path.write_bytes(b"")
+        assert read(tmp_path, frame(path, 1)) == {}
+
     def test_odd_bytes(self, tmp_path: Path) -> None:
         """Bytes that are no UTF-8, long lines and line ends of other systems do no harm."""
         path = tmp_path / "odd.py"
