@@ -1,7 +1,8 @@
 """Switch integrations on for the whole process, each once the program imports its framework.
 
 Each integration in the table has a function ``setup(tracer, options, ignore, before_trace)`` for
-all applications of the process. It returns what has a method ``uninstall``.
+all applications of the process. It returns what has a method ``uninstall``. Where programs call
+that one themselves there is a ``setup_for_all()`` too, over which theirs holds.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class Handle:
     def _set_one_up(self, name: str) -> None:
         """Switch it on, again if its framework was reloaded."""
         try:
-            made: _SetUp = import_module(AUTOMATIC[name].integration).setup()
+            module = import_module(AUTOMATIC[name].integration)
+            made: _SetUp = getattr(module, "setup_for_all", module.setup)()
         except Exception as problem:  # noqa: BLE001 - a version of the framework that is not known
             complain(f"{name}: the integration could not be switched on", problem)
             return

@@ -6,12 +6,14 @@ Celery tells by two signals which tasks failed, so nothing of bcd runs for one t
 from __future__ import annotations
 
 import sys
+import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
 from celery._state import _task_stack
 
+from bcd._greenlets import identity
 from bcd.engine import error_text, type_name
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._complaints import complain
@@ -19,11 +21,14 @@ from bcd.integrations._enclosing import knows
 from bcd.integrations._expected import Ignored, is_expected
 from bcd.integrations._points import CHANGES
 from bcd.notice import notice
+from bcd.scope import FRAMEWORKS
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["Handle", "setup"]
+__all__ = ["Handle", "setup", "setup_for_all"]
 
 _WORKER = "celery.worker.request"
 """What tells in the worker of tasks that failed in a process of its pool."""
@@ -65,6 +70,13 @@ def setup(
     return Handle(capture)
 
 
+def setup_for_all() -> Handle:
+    """Do the same for ``bcd.init``: where the program calls :func:`setup` itself, that holds."""
+    capture = Capture("celery")
+    _receivers.add(capture, below=True)
+    return Handle(capture)
+
+
 class Handle:
     """What was set up, to be uninstalled."""
 
@@ -77,15 +89,16 @@ class Handle:
 
 
 class _Receivers:
-    """Connected while somebody wants the errors; they serve the newest of those."""
+    """Connected while somebody wants the errors; they serve the last of those."""
 
     def __init__(self) -> None:
         self._captures: tuple[Capture, ...] = ()
         self._told: tuple[object, ...] | None = None
 
-    def add(self, capture: Capture) -> None:
+    def add(self, capture: Capture, *, below: bool = False) -> None:
         with CHANGES:
-            self._captures = (*self._captures, capture)
+            others = self._captures
+            self._captures = (capture, *others) if below else (*others, capture)
             signals.task_failure.connect(self.failed, weak=False, dispatch_uid=__name__)
             signals.task_internal_error.connect(self.failed, weak=False, dispatch_uid=__name__)
 
@@ -167,10 +180,8 @@ class _Execution:
 
     def scope(self) -> str:
         """The id of what the worker runs: a task that another one applies is part of that one."""
-        running = _task_stack.stack
-        requests = running[0].request_stack.stack if running else ()
-        outermost = requests[0].id if requests else None  # None: called like a function
-        return str(outermost or self.task_id)
+        outermost = _outermost_request()
+        return str(self.task_id if outermost is None else outermost.id)
 
     def client_gone(self) -> bool:
         """There is no client."""
@@ -202,5 +213,41 @@ def _running() -> _Execution | None:
     return None
 
 
+def _outermost_request() -> Any:
+    """That of the task which a worker, or the program by ``apply``, runs in the calling thread."""
+    running = _task_stack.stack
+    requests = running[0].request_stack.stack if running else ()
+    return requests[0] if requests and requests[0].id is not None else None
+
+
+class _Running:
+    """The outermost task that runs, for what the program sets as attributes.
+
+    Celery runs the tasks of a process in one context after the other; their requests differ.
+    """
+
+    __slots__ = ("_request", "_who")
+
+    def __init__(self, request: Any) -> None:
+        self._request = weakref.ref(request)
+        self._who = identity()
+
+    def __call__(self) -> object:
+        request = self._request()
+        if identity() != self._who:  # a thread with a copy of the context: as long as it is known
+            return request
+        return request if request is _outermost_request() else None
+
+    def kept(self) -> MutableMapping[str, Any]:
+        """What Celery knows of the request."""
+        return vars(self._request())
+
+
+def _running_outermost() -> _Running | None:
+    request = _outermost_request()
+    return None if request is None else _Running(request)
+
+
 knows(_running)
+FRAMEWORKS.append(_running_outermost)
 _receivers = _Receivers()

@@ -4,10 +4,11 @@ Below all hooks, so that those of the frameworks, ``recover`` and the program's 
 """
 
 from bcd.scope.marks import MARK, already_seen, leaves
-from bcd.scope.place import WANTED, Scope, open_scope, own_attributes
+from bcd.scope.place import FRAMEWORKS, WANTED, Scope, open_scope, own_attributes
 from bcd.scope.texts import clean
 
 __all__ = [
+    "FRAMEWORKS",
     "MARK",
     "WANTED",
     "Scope",

@@ -44,7 +44,7 @@ def _set(key: object, value: object) -> str | None:
             f"was given a name of type {type(key).__name__}; accepted is a text, not an empty one"
         )
     name = clean(key).replace(":", "_")
-    place = current_place()
+    place = current_place(opening=value is not None)
     if value is None:
         _forget(place, name)
         return None

@@ -6,6 +6,9 @@ the context, so that what it sets does not come back. A hook therefore opens a :
 all copies share. It is opened only in programs that set attributes at all; the others pay for the
 look whether they do.
 
+Around some tasks stands no function of bcd. Their framework is asked for the one that runs, once
+something is set or looked for, and its scope goes with it.
+
 Outside any scope a context is all there is, and the threads of an executor have one for all their
 jobs. What is set there goes with the job.
 """
@@ -17,14 +20,16 @@ import weakref
 from contextvars import ContextVar
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
 __all__ = [
+    "FRAMEWORKS",
     "WANTED",
     "Place",
+    "Running",
     "Said",
     "Scope",
     "current_place",
@@ -37,6 +42,23 @@ WANTED: list[str] = []
 """What of bcd the program has loaded that needs scopes; as long as it is empty hooks open none."""
 
 _KEY = "bcd.attributes"
+
+Job: TypeAlias = "Callable[[], object]"
+"""Returns None once what it stands for is over."""
+
+
+class Running(Protocol):
+    """A task that a framework runs, which is also its :data:`Job`."""
+
+    def __call__(self) -> object:
+        """None once it is over."""
+
+    def kept(self) -> MutableMapping[str, Any]:
+        """What the task has from its start to its end, and no other has."""
+
+
+FRAMEWORKS: list[Callable[[], Running | None]] = []
+"""Who knows the task that the calling code runs in."""
 
 Said: TypeAlias = tuple[str, int]
 """A value, and the number of the :class:`Place` that came of it."""
@@ -53,7 +75,7 @@ class Place:
         scope: The request or task, None outside any.
         own: What was said in this context and in those it was copied from.
         before: From which place one got here by saying something.
-        job: The job of an executor's thread, with whose end this place is left for ``before``.
+        job: With whose end this place is left for ``before``, if with any.
     """
 
     __slots__ = ("before", "job", "line", "number", "own", "scope")
@@ -63,7 +85,7 @@ class Place:
         scope: Scope | None,
         own: dict[str, Said],
         before: Place | Scope | None,
-        job: weakref.ref[Any] | None,
+        job: Job | None,
     ) -> None:
         self.scope = scope
         self.own = own
@@ -93,7 +115,7 @@ class Scope(dict[str, tuple[str, tuple[int, ...]]]):
     own: Mapping[str, Said] = MappingProxyType({})
     number = 0
     line: tuple[int, ...] = ()
-    job: weakref.ref[Any] | None = None
+    job: Job | None = None
     before: Place | Scope | None = None
 
     def __repr__(self) -> str:
@@ -132,12 +154,42 @@ def open_scope(request: MutableMapping[str, Any]) -> Scope | None:
 _place: ContextVar[Place | Scope | None] = ContextVar("bcd.place", default=None)
 
 
-def current_place() -> Place | Scope | None:
-    """Where the calling code runs; None where nothing is known."""
+def current_place(*, opening: bool = False) -> Place | Scope | None:
+    """Where the calling code runs; None where nothing is known.
+
+    Args:
+        opening: Open the scope of a task that a framework runs, if nobody did before.
+    """
     place = _place.get()
     while place is not None and place.job is not None and place.job() is None:
         place = place.before
+    if FRAMEWORKS and (place is None or place.scope is None or place.scope.job is not None):
+        scope = _scope_of_task(place, opening=opening)
+        if scope is not None and (place is None or place.scope is not scope):
+            return scope
     return place
+
+
+def _scope_of_task(place: Place | Scope | None, *, opening: bool) -> Scope | None:
+    for find in FRAMEWORKS:
+        running = find()
+        if running is not None:
+            kept = running.kept()
+            if opening and _KEY not in kept:
+                kept[_KEY] = scope = _TaskScope()
+                scope.job, scope.before = running, place
+            found: Scope | None = kept.get(_KEY)
+            return found
+    return None
+
+
+class _TaskScope(Scope):
+    """One that nobody closes."""
+
+    __slots__ = ("before", "job")
+
+    job: Job
+    before: Place | Scope | None
 
 
 def own_attributes() -> dict[str, str]:
@@ -160,7 +212,7 @@ def own_attributes() -> dict[str, str]:
 def move(before: Place | Scope | None, own: dict[str, Said]) -> Place:
     """Go on with other attributes from where the calling code runs."""
     scope = None if before is None else before.scope
-    place = Place(scope, own, before, _job() if scope is None else None)
+    place = Place(scope, own, before, _job() if scope is None else scope.job)
     _place.set(place)
     return place
 

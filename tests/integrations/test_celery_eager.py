@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import logging
 import pickle
@@ -14,11 +15,14 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.exceptions import Ignore, Reject
 
+import bcd
 from bcd.errors import ConfigError
+from bcd.integrations import automatic
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations.celery import Handle, setup
 from bcd.integrations.logging import BcdHandler
-from bcd.scope import MARK, already_seen
+from bcd.integrations.wsgi import BcdMiddleware
+from bcd.scope import MARK, already_seen, own_attributes, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,6 +229,92 @@ class TestSetup:
         for signal in (signals.task_prerun, signals.task_postrun, signals.task_success):
             assert "bcd" not in str(signal.receivers)
         assert "bcd" in str(signals.task_failure.receivers)
+
+    def test_what_the_program_sets_up_holds(self, traced: Any, app: celery.Celery) -> None:
+        """``bcd.init`` stands below it, whichever came first."""
+        task = task_of(app, fail)
+        own = setup(before_trace=lambda *_: {"by": "own"})
+        for_all = automatic.switch_on(["celery"])
+        task.delay()
+        own.uninstall()
+        task.delay()
+        for_all.uninstall()
+        assert [each.get("by") for each in traced.attributes] == ["own", None]
+
+    def test_is_switched_on_by_init(self, traced: Any, app: celery.Celery) -> None:
+        """Alone it traces as any other."""
+        handle = automatic.switch_on(["celery"])
+        task_of(app, fail).delay()
+        handle.uninstall()
+        assert len(traced.errors) == 1
+
+
+class TestAttributes:
+    """``bcd.set_attribute`` in tasks that run at once."""
+
+    @pytest.fixture(autouse=True)
+    def _own_context(self, wanted: list[str]) -> Iterator[None]:
+        """A context in which nothing was said, of a program that sets attributes."""
+        wanted.append("set_attribute")
+        token = place._place.set(None)
+        yield
+        place._place.reset(token)
+
+    def test_go_with_the_task(self, traced: Any, app: celery.Celery) -> None:
+        """They are of one task, whether it succeeds or fails; None takes one back."""
+
+        def work(tenant: str | None, *, fails: bool) -> None:
+            bcd.set_attribute("shop.tenant", tenant)
+            if fails:
+                fail()
+
+        task = task_of(app, work)
+        bcd.set_attribute("shop.branch", "Porto")  # in no task
+        for tenant, fails in (("tea", True), ("coffee", False), (None, True)):
+            task.delay(tenant, fails=fails)
+        assert [each.get("shop.tenant") for each in traced.attributes] == ["tea", None]
+        assert own_attributes() == {"shop.branch": "Porto"}
+
+    def test_of_a_request_that_runs_tasks(self, traced: Any, app: celery.Celery) -> None:
+        """Tasks that it runs at once are a part of it."""
+
+        def work() -> None:
+            bcd.set_attribute("shop.tenant", "tea")
+            fail()
+
+        def serve(_: object, __: object) -> list[bytes]:
+            bcd.set_attribute("shop.page", "cart")
+            task_of(app, work).delay()
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            BcdMiddleware(serve)({}, lambda *_: None)  # type: ignore[arg-type, return-value]
+        both = {"shop.tenant": "tea", "shop.page": "cart"}
+        assert [both.items() <= each.items() for each in traced.attributes] == [True, True]
+
+    def test_of_a_thread_that_outlives_the_task(self, traced: Any, app: celery.Celery) -> None:
+        """With a copy of its context it knows what the task said, until that is forgotten."""
+        del traced
+        ended, said = threading.Event(), []
+
+        def look() -> None:
+            said.append(own_attributes())
+            ended.wait(60)
+            gc.collect()
+            said.append(own_attributes())
+
+        threads = []
+
+        def work() -> None:
+            bcd.set_attribute("shop.tenant", "tea")
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(look,))
+            thread.start()
+            threads.append(thread)
+
+        task_of(app, work).delay()
+        ended.set()
+        threads[0].join()
+        assert said == [{"shop.tenant": "tea"}, {}]
 
 
 class TestReceiver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -293,6 +294,39 @@ def logs_and_fails() -> NoReturn:
         raise
 
 
+@app.task
+def says(tenant: str) -> NoReturn:
+    """Set an attribute, and fail."""
+    bcd.set_attribute("shop.tenant", tenant)
+    fail.apply(throw=True)  # a part of this task
+
+
+@app.task
+def says_in_loop(tenant: str) -> NoReturn:
+    """Set one where asyncio runs, also in a thread of it, and fail outside."""
+
+    async def work() -> None:
+        bcd.set_attribute("shop.tenant", tenant)
+        await asyncio.to_thread(bcd.set_attribute, "shop.thread", tenant)
+
+    asyncio.run(work())
+    deeper("after the loop")
+
+
+@app.task
+def says_and_succeeds(tenant: str) -> None:
+    """Set one for nothing."""
+    bcd.set_attribute("shop.tenant", tenant)
+
+
+@app.task(bind=True, max_retries=1)
+def says_and_retries(self: Any, tenant: str) -> NoReturn:
+    """Set one in the first of two attempts."""
+    if not self.request.retries:
+        bcd.set_attribute("shop.tenant", tenant)
+    raise self.retry(exc=Boom("at last"), countdown=0)
+
+
 def note(error: BaseException, attributes: Mapping[str, str]) -> Mapping[str, str] | None:
     """Write down what is about to be traced, and let it be traced if it is to be seen."""
     told = {
@@ -321,7 +355,5 @@ if "TRACED" in os.environ:
 
 if "LOGGED" in os.environ:
     import bcd
-    from bcd.integrations.celery import setup
 
     bcd.init(hooks=["logging"], before_trace=note, config=bcd.GlobalConfig(rate_limit=0))
-    setup()
