@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # `typing` takes 8 ms to import, and every trace imports this module
+from bcd._version import __version__
+
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from bcd._linux import enable_tracing as enable_tracing
     from bcd.config import GlobalConfig as GlobalConfig
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from bcd.tracers.pyspy import PySpyTracer as PySpyTracer
     from bcd.tracers.pystack import PystackTracer as PystackTracer
     from bcd.tracers.python import PythonTracer as PythonTracer
-
-__version__ = "0.1.0"
 
 _HOME = {
     "enable_tracing": "bcd._linux",

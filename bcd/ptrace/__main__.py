@@ -1,7 +1,7 @@
 """The program of the tracer process; started as a file, with ``-I -S``, never imported.
 
-``-I -S`` keep the host's ``.pth`` files, ``sitecustomize`` and environment out. The folder that
-holds bcd goes to the end of the path, so that the standard library always wins.
+``-I -S`` keep the host's ``.pth`` files, ``sitecustomize`` and environment out, and nothing that
+lies beside bcd can be imported.
 """
 
 import gc
@@ -18,16 +18,17 @@ def _run() -> None:
         write(2, said.encode("utf-8", "backslashreplace") + b"\n")
         _exit(1)
     gc.disable()  # it would look through all that was read, again and again, for a short life
-    package = __file__.rpartition("/ptrace/")[0]
-    root = package.rpartition("/")[0]
-    sys.path.append(root)
-    import bcd
+    folder = __file__.rpartition("/ptrace/")[0]
+    bcd = type(sys)("bcd")  # its public names are not for here, nor is what else lies beside it
+    bcd.__path__ = [folder]
+    sys.modules["bcd"] = bcd
     from bcd.ptrace.compiled import Compiled
 
-    sys.meta_path.insert(0, Compiled(f"{root}/"))
+    sys.meta_path.insert(0, Compiled(f"{folder}/"))
+    from bcd._version import __version__
     from bcd.ptrace.main import main
 
-    status = main(sys.argv[1:], f"{package}/", bcd.__version__)
+    status = main(sys.argv[1:], f"{folder}/", __version__)
     # Not by way of the interpreter's own end, which takes 3 ms.
     _exit(status)
 

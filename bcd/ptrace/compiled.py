@@ -28,7 +28,7 @@ class Compiled:
     """A finder for ``sys.meta_path``, and the loader of one module.
 
     Args:
-        folder: The one that holds the package ``bcd``, with a slash at its end.
+        folder: That of the package ``bcd``, with a slash at its end.
     """
 
     def __init__(self, folder: str) -> None:
@@ -38,7 +38,7 @@ class Compiled:
         """What importlib asks; None for what it is to find in the usual way."""
         if not name.startswith("bcd."):
             return None
-        path = self._folder + name.replace(".", "/")
+        path = self._folder + name[len("bcd.") :].replace(".", "/")
         module, package = f"{path}.py", f"{path}/__init__.py"
         for source in (module, package):
             try:

@@ -10,7 +10,6 @@ import sys
 import time
 from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
 
-from bcd.ptrace.cached_sources import CachedSources
 from bcd.ptrace.errors import DeadlineReached, ReadError
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.interpreters import interpreters
@@ -250,6 +249,8 @@ class Document:
         """Read the lines of code that has no file."""
         wanted = self._sources.wanted_of_no_file()
         if wanted:
+            from bcd.ptrace.cached_sources import CachedSources  # few programs have such code
+
             cache = CachedSources(self._target, self._module_dict("linecache"))
             for file, lines in cache.lines(wanted):
                 self._sources.keep(file, lines)

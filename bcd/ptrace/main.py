@@ -18,7 +18,6 @@ from bcd.ptrace.errors import (
     RequestError,
 )
 from bcd.ptrace.layout import Layout
-from bcd.ptrace.maps import distance
 from bcd.ptrace.memory import LiveMemory, Memory
 from bcd.ptrace.redact import Redactor
 from bcd.ptrace.request import Request, answer, decode, fail, from_arguments, from_line, read_line
@@ -213,6 +212,8 @@ def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) ->
     hint = request.hints.get("int")
     if isinstance(hint, int) and _proven(hint - id(int), own, memory, layout):
         return hint - id(int)
+    from bcd.ptrace.maps import distance  # of a process that did not ask
+
     slide = distance(request.pid, id(int))
     if _proven(slide, own, memory, layout):
         return slide

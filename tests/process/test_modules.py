@@ -133,7 +133,7 @@ class TestModules:
         names = {name for name in loaded("plain") if not name.startswith(ENCODINGS)}
         own = {name for name in names if name.partition(".")[0] == "bcd"}
         assert all(
-            name in ("bcd", "bcd.errors") or name.startswith(("bcd.ptrace", "bcd.snapshot"))
+            name in ("bcd", "bcd._version") or name.startswith(("bcd.ptrace", "bcd.snapshot"))
             for name in own
         )
         assert "bcd.ptrace.main" in own

@@ -39,7 +39,7 @@ def compiled(source: Path) -> Path:
 
 def find(source: Path, name: str = "bcd.part.one") -> ModuleSpec | None:
     """What the finder says of a module in the folder of ``module``."""
-    found = Compiled(f"{source.parents[2]}/").find_spec(name)
+    found = Compiled(f"{source.parents[1]}/").find_spec(name)
     assert found is None or isinstance(found, ModuleSpec)
     return found
 
@@ -134,5 +134,5 @@ def test_all_of_the_tracer(tmp_path: Path) -> None:
         copy.write_bytes(source.read_bytes())
         py_compile.compile(str(copy), doraise=True)
         name = ".".join(copy.relative_to(tmp_path).with_suffix("").parts)
-        spec = Compiled(f"{tmp_path}/").find_spec(name.removesuffix(".__init__"))
+        spec = Compiled(f"{tmp_path}/bcd/").find_spec(name.removesuffix(".__init__"))
         assert spec is not None, name
