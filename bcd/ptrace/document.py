@@ -12,6 +12,7 @@ from _functools import partial  # type: ignore[import-not-found] # `functools` t
 
 from bcd.ptrace.errors import DeadlineReached, ReadError
 from bcd.ptrace.exceptions import Exceptions
+from bcd.ptrace.handled import Handled
 from bcd.ptrace.interpreters import interpreters
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.process import foreign_root, read_process, rfc3339, start_time
@@ -58,6 +59,7 @@ class Document:
         self._request = request
         self._began = time.monotonic()
         self._exceptions: dict[str, Any] | None = None
+        self._handled = Handled(target, ())
         self._threads: list[dict[str, Any]] = []
         self._tasks: list[dict[str, Any]] = []
         self._known_threads: dict[int, Threads] = {}
@@ -158,8 +160,9 @@ class Document:
         address = self._request.hints.get("error")
         if not address:
             return
-        text = self._request.error_text
-        self._exceptions = Exceptions(self._target, self._frames).read(int(address), text)
+        reader = Exceptions(self._target, self._frames)
+        self._exceptions = reader.read(int(address), self._request.error_text)
+        self._handled = Handled(self._target, set(reader.addresses))
 
     def _read_threads(self) -> None:
         for interpreter in self._interpreters:
@@ -192,6 +195,9 @@ class Document:
                 break
             tell = partial(threads.waits.tell, state, thread)
             self._section(f"what thread {thread['tid']} waits for", tell)
+        for state, thread in read.items():
+            tell = partial(self._tell_handled, threads, state, thread)
+            self._section(f"what thread {thread['tid']} handles", tell)
         self._deadlocks += threads.waits.deadlocks()
 
     def _threads_in(self, interpreter: Interpreter) -> Threads:
@@ -204,6 +210,9 @@ class Document:
     def _read_thread(self, threads: Threads, state: int, read: dict[int, dict[str, Any]]) -> None:
         read[state] = threads.read(state, self._request.faulted_threads)
         self._threads.append(read[state])
+
+    def _tell_handled(self, threads: Threads, state: int, thread: dict[str, Any]) -> None:
+        self._handled.tell(thread, threads.stacks.handled(state), self._frames)
 
     def _blame_the_one_that_runs(self) -> None:
         """A thread that runs code of two interpreters is faulted where it has the GIL."""
@@ -220,6 +229,10 @@ class Document:
         known = {task["id"] for task in self._tasks}
         read = tasks.read(self._request.caller_tasks)
         found = [task for task in read if task["id"] not in known]
+        for task in found:
+            handled = tasks.handled.get(str(task["id"]), 0)
+            tell = partial(self._handled.tell, task, handled, self._frames)
+            self._section(f"what task {task['name']} handles", tell)
         if interpreter.id:
             found = [{**task, "interpreter": interpreter.id} for task in found]
         self._tasks += found
@@ -243,7 +256,8 @@ class Document:
         for error in self._exceptions["list"] if self._exceptions else ():
             self._sources.want(error["frames"], AROUND_ERROR)
         for holder in (*self._threads, *self._tasks):
-            self._sources.want(holder["frames"], AROUND_OTHER)
+            for stack in _stacks(holder):
+                self._sources.want(stack, AROUND_OTHER)
 
     def _read_cached_sources(self) -> None:
         """Read the lines of code that has no file."""
@@ -351,18 +365,24 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
+def _stacks(holder: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The stacks of a thread or task, and of the exceptions that it handles."""
+    handled = holder["handling"]["list"] if "handling" in holder else ()
+    return [holder["frames"], *(error["frames"] for error in handled)]
+
+
 def _without_task_variables(document: dict[str, Any]) -> str:
     for task in document["tasks"]:
-        for frame in task["frames"]:
-            if not task.get("faulted"):
+        for stack in () if task.get("faulted") else _stacks(task):
+            for frame in stack:
                 frame["locals"] = []
     return "variables of tasks that are not faulted: the document was too large"
 
 
 def _without_thread_variables(document: dict[str, Any]) -> str:
     for thread in document["threads"]:
-        for frame in thread["frames"]:
-            if not thread["faulted"]:
+        for stack in () if thread["faulted"] else _stacks(thread):
+            for frame in stack:
                 frame["locals"] = []
     return "variables of threads that are not faulted: the document was too large"
 
@@ -376,11 +396,15 @@ def _without_tasks(document: dict[str, Any]) -> str:
 
 def _bare(document: dict[str, Any]) -> str:
     for holder in (*document["threads"], *document["tasks"]):
+        holder.pop("handling", None)
         holder["frames"] = holder["frames"][-_LAST:]
         for frame in holder["frames"]:
             frame["locals"] = []
     document["sources"] = {}
-    return "sources, variables and outer frames of threads and tasks: the document was too large"
+    return (
+        "sources, variables and outer frames of threads and tasks, and the exceptions that they"
+        " handle: the document was too large"
+    )
 
 
 def _innermost(document: dict[str, Any]) -> str:

@@ -9,8 +9,12 @@ from bcd.ptrace.objects import EXCEPTION, TypeInfo
 from bcd.ptrace.stacks import Frame, Frames, read_bounded
 from bcd.ptrace.target import Target
 
+TYPE_CHECKING = False  # `typing` takes 8 ms to import
+if TYPE_CHECKING:
+    from typing import Any
+
 _LONGEST_TRACEBACK = 100_000
-_UNKNOWN = "?"
+UNKNOWN = "?"
 
 
 class Exceptions:
@@ -19,17 +23,23 @@ class Exceptions:
     Args:
         target: The process that is read.
         frames: Reads its frames.
+        most: How many exceptions of a chain are read, None for the limit of the reading.
+
+    Attributes:
+        addresses: Of the exceptions that were read.
     """
 
-    def __init__(self, target: Target, frames: Frames) -> None:
+    def __init__(self, target: Target, frames: Frames, most: int | None = None) -> None:
         self._target = target
         self._memory = target.memory
         self._objects = target.objects
         self._layout = target.layout.exception
         self._frames = frames
         self._messages = Messages(target)
+        self._most = target.limits["exceptions"] if most is None else most
+        self.addresses: list[int] = []
 
-    def read(self, root: int, text: str | None) -> dict[str, object]:
+    def read(self, root: int, text: str | None) -> dict[str, Any]:
         """An exception and all that it is chained to, each once.
 
         Args:
@@ -40,9 +50,9 @@ class Exceptions:
             The index of the root and the flat list, as in a snapshot.
         """
         entries: list[dict[str, object]] = []
-        order = [root]
+        order = self.addresses = [root]
         index = {root: 0}
-        limit = self._target.limits["exceptions"]
+        limit = self._most
         for address in order:
             if len(entries) >= limit:
                 break
@@ -74,7 +84,7 @@ class Exceptions:
 
     def _blank(self) -> dict[str, object]:
         return {
-            "type": _UNKNOWN,
+            "type": UNKNOWN,
             "message": "",
             "notes": [],
             "frames": [],
@@ -150,7 +160,7 @@ class Exceptions:
 
         what = str(entry["type"])
         try:
-            traceback = self._traceback(address) if what != _UNKNOWN else []
+            traceback = self._traceback(address) if what != UNKNOWN else []
             entry["frames"] = read_bounded(self._target, traceback, what, read)
         except FAULTS as fault:
             self._target.remarks.note(f"traceback of {what}: {fault}")

@@ -65,6 +65,7 @@ class GeneratorLayout:
     suspended: frozenset[int]  # the state bytes that mean suspended, with a value awaited or not
     running: int
     finished: frozenset[int]  # closed: there is no frame any more
+    handled: int  # the exception that its code handles
     async_send_target: int  # in async_generator_asend: pointer to the generator
     async_throw_target: int  # in async_generator_athrow: likewise
     wrapped: int  # in coroutine_wrapper: pointer to the coroutine
@@ -146,6 +147,9 @@ class ThreadLayout:
     next: int
     frame: int  # pointer to the current frame, or to what holds it
     frame_steps: tuple[int, ...]  # offsets to follow from there
+    handled: int  # pointer to the innermost entry of the stack of handled exceptions
+    handled_value: int  # in an entry: the exception, null or None where there is none
+    handled_previous: int  # in an entry: pointer to the one below, null in the thread's own
     interpreter: int
     interpreter_threads: int  # in the interpreter: head of the list of threads
     interpreter_modules: int

@@ -260,6 +260,19 @@ class Stacks:
             frame = self._memory.word(frame + step) if frame else 0
         return frame
 
+    def handled(self, state: int) -> int:
+        """Address of the exception that a thread handles, as ``sys.exception()``; 0 for none."""
+        none = self._target.objects.static(None)
+        entry = self._memory.word(state + self._layout.handled)
+        for _ in range(_LONGEST_STACK):
+            error = self._memory.word(entry + self._layout.handled_value)
+            if error and error != none:
+                return error
+            entry = self._memory.word(entry + self._layout.handled_previous)
+            if not entry:
+                break
+        return 0
+
     def native_id(self, state: int) -> int:
         """The thread's id as the kernel and ``ps -L`` know it."""
         return self._memory.word(state + self._layout.native_id)

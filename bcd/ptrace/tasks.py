@@ -53,6 +53,8 @@ class Tasks:
         self._frames = frames
         self._stacks = stacks
         self._futures = Futures(target, layout)
+        self.handled: dict[str, int] = {}
+        """Id of a task → address of the exception that its coroutines handle."""
         self._waits = TaskWaits(target, frames, self._futures, threads)
         generator = target.layout.generator
         own = {name: target.objects.static(kind) for name, kind in generator.types.items()}
@@ -211,6 +213,8 @@ class Tasks:
         state = "running" if address in running else "waiting" if waiter else "ready"
         self._futures.note(address, waiter)
         frames = self._frames_of(coroutine, state)
+        if state != "running":  # its thread handles it
+            self._note_handled(address, frames)
         self._waits.know(Suspended(address, waiter, frames))
         what = f"task {address:#x}"
         return {
@@ -226,6 +230,16 @@ class Tasks:
         """The addresses of a task's frames, innermost first."""
         addresses = self._running_frames(coroutine) if state == "running" else []
         return addresses or self._chain(coroutine)[::-1]
+
+    def _note_handled(self, task: int, frames: list[int]) -> None:
+        """Note the exception that the innermost of its coroutines handles, of those that do."""
+        layout = self._target.layout.generator
+        none = self._objects.static(None)
+        for frame in frames:
+            error = self._memory.word(frame - layout.frame + layout.handled)
+            if error and error != none:
+                self.handled[hex(task)] = error
+                return
 
     def _frame_of(self, generator: int) -> int:
         return generator + self._target.layout.generator.frame

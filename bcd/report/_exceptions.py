@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bcd.report.line import line
+from bcd.report.line import Part, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,17 +17,24 @@ if TYPE_CHECKING:
     from bcd.report._frames import FrameWriter
     from bcd.snapshot.model import ExceptionChain, ExceptionRecord
 
-__all__ = ["error_lines", "exception_lines"]
+__all__ = ["error_lines", "exception_lines", "handling_lines", "kind_of_handled"]
 
 _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
 _GROUP_DEPTH = 10
 _GROUP_WIDTH = 15
+_HANDLING_INDENT = 4
 
 
-def exception_lines(chain: ExceptionChain, frames: FrameWriter) -> Iterator[Text]:
-    """Show the traced exception with everything that led to it, the oldest first."""
-    return _Writer(chain.list, frames).chain(chain.root, depth=0)
+def exception_lines(chain: ExceptionChain, frames: FrameWriter, indent: int = 0) -> Iterator[Text]:
+    """Show an exception with everything that led to it, the oldest first.
+
+    Args:
+        chain: All of it.
+        frames: Writes its frames.
+        indent: Columns that the caller will put before each line.
+    """
+    return _Writer(chain.list, frames, indent).chain(chain.root, depth=0)
 
 
 def error_lines(record: ExceptionRecord) -> Iterator[Text]:
@@ -41,12 +48,43 @@ def error_lines(record: ExceptionRecord) -> Iterator[Text]:
         yield from (line(text) for text in note.expandtabs(4).split("\n"))
 
 
+def handling_lines(
+    chain: ExceptionChain | None, frames: FrameWriter, *, full: bool
+) -> Iterator[Text]:
+    """Show the exception that a thread or task is handling, if there is one.
+
+    Args:
+        chain: It, with everything that led to it.
+        frames: Writes its frames.
+        full: Whether its traceback is shown.
+    """
+    if chain is None:
+        return
+    record = chain.list[chain.root]
+    message = record.message.partition("\n")[0]
+    parts: list[Part] = ["  handling ", (record.type, "red"), ": " if message else "", message]
+    if record.frames and not full:
+        raised = record.frames[-1]
+        parts.append((f' (raised at "{raised.file}", line {raised.line or "?"})', "dim"))
+    yield line(*parts)
+    for row in exception_lines(chain, frames, _HANDLING_INDENT) if full else ():
+        yield line(" " * _HANDLING_INDENT).append_text(row)
+
+
+def kind_of_handled(chain: ExceptionChain | None) -> str | None:
+    """Return the type of the exception that is handled, for which others of its kind may stand."""
+    return None if chain is None else chain.list[chain.root].type
+
+
 class _Writer:
     """Walks the exceptions; each is shown once, however they refer to each other."""
 
-    def __init__(self, records: Sequence[ExceptionRecord], frames: FrameWriter) -> None:
+    def __init__(
+        self, records: Sequence[ExceptionRecord], frames: FrameWriter, indent: int
+    ) -> None:
         self._records = records
         self._frames = frames
+        self._indent = indent
         self._seen: set[int] = set()
 
     def chain(self, root: int, depth: int) -> Iterator[Text]:
@@ -78,7 +116,8 @@ class _Writer:
     def _plain(self, title: str, record: ExceptionRecord, depth: int) -> Iterator[Text]:
         if record.frames:
             yield line(f"{title} (most recent call last):")
-            yield from self._frames.stack(record.frames, indent=2 * depth + 2 if depth else 0)
+            margin = 2 * depth + 2 if depth else 0
+            yield from self._frames.stack(record.frames, self._indent + margin)
         yield from error_lines(record)
 
     def _group(self, record: ExceptionRecord, depth: int) -> Iterator[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bcd.report._exceptions import handling_lines, kind_of_handled
 from bcd.report._frames import FrameWriter, same_place
 from bcd.report._view import Detail
 from bcd.report.line import Part, line
@@ -28,6 +29,7 @@ def thread_lines(threads: Sequence[Thread], frames: FrameWriter, detail: Detail)
     for group in shown:
         yield _title(group)
         yield from _wait(group)
+        yield from handling_lines(group[0].handling, frames, full=detail is Detail.FULL)
         write = frames.stack if detail is Detail.FULL else frames.folded
         yield from write(group[0].frames)
         if not group[0].frames:
@@ -47,6 +49,7 @@ def grouped(threads: Sequence[Thread]) -> list[list[Thread]]:
             thread.gil,
             thread.interpreter,
             kind_of_wait(thread.waiting_for, thread.held_by),
+            kind_of_handled(thread.handling),
             stack,
         )
         groups.setdefault(key, []).append(thread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bcd.report._exceptions import handling_lines, kind_of_handled
 from bcd.report._frames import FrameWriter, same_place
 from bcd.report._stacks import kind_of_wait, names_of
 from bcd.report._view import Detail
@@ -102,6 +103,9 @@ class _Tree:
         first = group[0]
         yield _title(group, _branch(depth), self._blame)
         below = "  " * depth
+        full = self._detail is Detail.FULL
+        for row in handling_lines(first.handling, self._frames, full=full):
+            yield line(below).append_text(row)
         for row in self._stack(first.frames, 2 * depth):
             yield line(below).append_text(row)
 
@@ -135,7 +139,12 @@ class _Tree:
             key = (
                 task.id
                 if alone
-                else (task.state, kind_of_wait(task.waiting_for, task.held_by), stack)
+                else (
+                    task.state,
+                    kind_of_wait(task.waiting_for, task.held_by),
+                    kind_of_handled(task.handling),
+                    stack,
+                )
             )
             groups.setdefault(key, []).append(task)
         return list(groups.values())

@@ -78,8 +78,11 @@ def from_dict(document: object) -> Snapshot:
         snapshot = read(Snapshot, document)
     except Misfit as misfit:
         raise SnapshotCorrupt(f"not a readable snapshot: {misfit}") from None
-    if snapshot.exception is not None:
-        _check_indexes(snapshot.exception)
+    handled = [thread.handling for thread in snapshot.threads]
+    handled += [task.handling for task in snapshot.tasks]
+    for chain in (snapshot.exception, *handled):
+        if chain is not None:
+            _check_indexes(chain)
     return snapshot
 
 

@@ -129,6 +129,8 @@ class Thread:
             thread that stands in a ``with`` block of it. None where that is not known.
         interpreter: Id of its interpreter, 0 for the main one. A thread that runs code of two
             interpreters is listed for each.
+        handling: The exception in whose ``except`` or ``finally`` block it stands, None where
+            there is none and where it is among the traced ones.
     """
 
     tid: int
@@ -140,6 +142,7 @@ class Thread:
     waiting_for: str | None = None
     held_by: int | None = None
     interpreter: int = 0
+    handling: ExceptionChain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +160,7 @@ class Task:
             there is none, or it is not known.
         interpreter: Id of its interpreter, 0 for the main one.
         faulted: Whether the trace was called in this task.
+        handling: As of a thread, of a task that does not run.
     """
 
     id: str
@@ -168,6 +172,7 @@ class Task:
     held_by: str | None = None
     interpreter: int = 0
     faulted: bool = False
+    handling: ExceptionChain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

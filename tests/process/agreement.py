@@ -84,9 +84,15 @@ class Agreement:
         said = [remark for remark in said if not any(excuse in remark for excuse in excused)]
         self.equal("notes and cuts", "the snapshot", [], said)
 
-    def exceptions(self, truth: Truth, snapshot: Truth) -> None:
-        """Compare a whole chain, exception by exception, each with its frames."""
-        truths, shown = outline(truth), outline(snapshot["exception"])
+    def exceptions(self, truth: Truth, snapshot: Truth, chain: Truth | None = None) -> None:
+        """Compare a whole chain, exception by exception, each with its frames.
+
+        Args:
+            truth: The chain.
+            snapshot: The snapshot.
+            chain: What it shows of it, if that is not the error.
+        """
+        truths, shown = outline(truth), outline(chain or snapshot["exception"])
         self.equal("exceptions", "the chain", len(truths), len(shown))
         for one, other in zip(truths, shown, strict=False):
             where = f"{one['type']} {one['message'][:40]!r}"
@@ -144,6 +150,16 @@ class Agreement:
                 self.equal("names of threads", where, truth[part], thread[part])
             self.equal("threads", where, truth["own"], thread["gil"])
             self.frames(where, truth["frames"], thread["frames"], snapshot)
+            self._handled(where, truth, thread, snapshot)
+
+    def _handled(self, where: str, truth: Truth, holder: Truth, snapshot: Truth) -> None:
+        """Compare what a thread or task is handling, where that is known."""
+        if "handling" not in truth:
+            return
+        shown = holder.get("handling")
+        self.equal("handled exceptions", where, truth["handling"] is None, shown is None)
+        if truth["handling"] is not None and shown is not None:
+            self.exceptions(truth["handling"], snapshot, shown)
 
     def tasks(self, truths: list[Truth], snapshot: Truth) -> None:
         """Compare all tasks by their ids."""
@@ -160,6 +176,7 @@ class Agreement:
                 waiting = sorted(task["awaited_by"])
                 self.equal("who waits for whom", where, truth["awaited_by"], waiting)
             self.frames(where, truth["frames"], task["frames"], snapshot)
+            self._handled(where, truth, task, snapshot)
 
 
 def _name(variable: Truth) -> str:

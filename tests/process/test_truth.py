@@ -66,6 +66,7 @@ class TestThreads:
         """Threads of any maker, name and number, and all frames that they stand in, are shown."""
         (traced,) = run_target("crew.py", way)
         assert len(traced.truth["threads"]) > 60
+        assert sum(thread["handling"] is not None for thread in traced.truth["threads"]) == 5
         agreement.whole(traced.truth, traced.snapshot)
         agreement.complete(traced.snapshot)
         assert agreement.differences == []
@@ -97,6 +98,7 @@ class TestTasks:
             pytest.skip("eager tasks came with Python 3.12")
         (traced,) = run_target("loops.py", loop, libraries=libraries)
         assert len(traced.truth["tasks"]) > 40
+        assert sum(bool(task.get("handling")) for task in traced.truth["tasks"]) >= 6
         agreement.whole(traced.truth, traced.snapshot)
         agreement.complete(traced.snapshot)
         assert agreement.differences == []

@@ -501,6 +501,50 @@ def test_threads_say_what_they_wait_for() -> None:
     ]
 
 
+def handled(kind: str, message: str = "m") -> ExceptionChain:
+    """Make the chain of an exception that was raised in one place, with a cause."""
+    cause = record("OSError", "cause", frames=(frame("reads", 8),))
+    error = record(kind, message, frames=(frame("checks", 9),), cause=1)
+    return ExceptionChain(root=0, list=(error, cause))
+
+
+def test_threads_say_what_they_handle() -> None:
+    """One line tells the exception; those that handle others of its kind are one group."""
+    same = [thread(n, frame(), handling=handled("ValueError", f"{n}\nmore")) for n in (1, 2)]
+    other = thread(3, frame(), handling=handled("app.Odd", ""))
+    rows = plain(snapshot(threads=(*same, other))).split("Threads (3)\n")[1].splitlines()
+    assert [row for row in rows if not row.startswith("  File")] == [
+        "T1, T2 · tid 1, 2",
+        '  handling ValueError: 1 (raised at "/app/a.py", line 9)',
+        "T3 · tid 3",
+        '  handling app.Odd (raised at "/app/a.py", line 9)',
+    ]
+
+
+def test_what_is_handled_can_be_had_in_full() -> None:
+    """With all of the threads or tasks comes the whole chain, before the stack, indented."""
+    task = Task(
+        id="0x1",
+        name="T",
+        state="waiting",
+        waiting_for=None,
+        frames=(frame("waits", 3),),
+        handling=handled("ValueError"),
+    )
+    view = View(threads=Detail.FULL, tasks=Detail.FULL)
+    whole = snapshot(threads=(thread(1, frame("waits", 3), handling=task.handling),), tasks=(task,))
+    shown = plain(whole, view)
+    for title in ("Threads (1)\n", "Tasks (1)\n"):
+        rows = shown.split(title)[1].splitlines()[1:9]
+        assert [rows[0], *rows[1:4], rows[-1]] == [
+            "  handling ValueError: m",
+            "    Traceback (most recent call last):",
+            '      File "/app/a.py", line 8, in reads',
+            "    OSError: cause",
+            "    Traceback (most recent call last):",
+        ]
+
+
 def test_circles_of_waiting_stand_before_all_else() -> None:
     """Each step of a deadlock is a line."""
     shown = plain(snapshot(deadlocks=("a waits for b; b waits for a", "c waits for itself")))

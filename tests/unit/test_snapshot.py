@@ -111,6 +111,7 @@ threads = st.builds(
     waiting_for=st.none() | texts,
     held_by=st.none() | counts,
     interpreter=counts,
+    handling=st.none() | chains(),
 )
 tasks = st.builds(
     Task,
@@ -122,6 +123,7 @@ tasks = st.builds(
     frames=frames,
     held_by=st.none() | addresses,
     interpreter=counts,
+    handling=st.none() | chains(),
 )
 sources = st.builds(
     SourceLines,

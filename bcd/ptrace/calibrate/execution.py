@@ -170,6 +170,7 @@ def calibrate_generators(search: Search, code: CodeLayout, frame: FrameLayout) -
     _stack_top(search, frame, id(suspended) + layout.frame, id(awaited))
     _owner(search, frame, id(suspended) + layout.frame)
     _states(search, layout)
+    _handled(search, layout)
     _wrappers(search, layout)
     return layout
 
@@ -242,6 +243,20 @@ def _states(search: Search, layout: GeneratorLayout) -> None:
             layout.suspended, layout.running = frozenset({awaiting, yielding}), running
             layout.finished = frozenset({closed})
     layout.state = start + only(found, "the state of a generator")
+
+
+def _handled(search: Search, layout: GeneratorLayout) -> None:
+    """Find the exception that a generator handles while it is suspended."""
+
+    def sample() -> Any:
+        try:
+            _raise()
+        except LookupError as error:
+            yield id(error)
+
+    generator = sample()
+    what = "the exception that a generator handles"
+    layout.handled = search.one(id(generator), layout.frame, next(generator), what)
 
 
 def _created(search: Search, size: int) -> bytes:

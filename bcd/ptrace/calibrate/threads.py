@@ -89,6 +89,7 @@ def _threads(
     layout.native_id = search.first(own, size, _thread.get_native_id(), "native thread id", 0)
     layout.next = search.first(other, size, own, "the next thread", 0)
     _current_frame(search, layout, frame, own)
+    _handled(search, layout, own)
     layout.runtime = runtime
     _interpreter(search, layout, own, other, runtime)
     return layout
@@ -119,6 +120,46 @@ def _current_frame(search: Search, layout: ThreadLayout, frame: FrameLayout, own
     if len(direct) != 1:
         raise CalibrationError("where a thread keeps its current frame could not be proven")
     layout.frame, layout.frame_steps = direct[0]
+
+
+def _handled(search: Search, layout: ThreadLayout, own: int) -> None:
+    """Find the stack of handled exceptions: an entry for each generator that runs, and one below.
+
+    Source: ``_PyErr_StackItem`` in CPython's Include/cpython/pystate.h, 3.11 to 3.15.
+    """
+
+    def generator(below: int) -> Iterator[None]:
+        try:
+            _raise()
+        except LookupError as error:
+            _entries(search, layout, own, id(error), below)
+            yield
+
+    try:
+        _raise()
+    except LookupError as error:
+        next(generator(id(error)))
+
+
+def _raise() -> None:
+    raise LookupError
+
+
+def _entries(search: Search, layout: ThreadLayout, own: int, innermost: int, below: int) -> None:
+    found = []
+
+    def is_entry(address: int) -> bool:
+        for value, previous in ((0, WORD), (WORD, 0)):
+            if search.memory.word(address + value) != innermost:
+                continue
+            if search.memory.word(search.memory.word(address + previous) + value) == below:
+                found.append((value, previous))
+                return True
+        return False
+
+    what = "the exceptions that a thread handles"
+    layout.handled = search.pointer_to(own, 64 * WORD, is_entry, what, 0)
+    layout.handled_value, layout.handled_previous = found[0]
 
 
 def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, runtime: int) -> None:

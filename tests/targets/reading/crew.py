@@ -103,6 +103,59 @@ def in_handler():
             stand()
 
 
+def handled_before():
+    try:
+        {}["before"]
+    except KeyError:
+        pass
+    stand()
+
+
+def in_handlers_in_generators():
+    def inner():
+        try:
+            raise TypeError("in the generator") from OSError(2, "cause")
+        except TypeError:
+            yield stand()
+
+    def outer():
+        yield from inner()
+
+    try:
+        {}["around"]
+    except KeyError:
+        next(outer())
+
+
+def in_generator_below_handler():
+    def plain():
+        yield stand()
+
+    try:
+        raise ExceptionGroup("handled", [ValueError(1), KeyError(2)])
+    except* ValueError:
+        next(plain())
+
+
+def in_exit():
+    class Managed:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, kind, error, traceback):
+            stand()
+
+    with Managed():
+        deep(3, 1 / 0)
+
+
+def in_finally():
+    try:
+        {}["passes"]
+    finally:
+        stand()
+
+
 def in_context():
     @contextlib.contextmanager
     def managed(name):
@@ -169,7 +222,8 @@ def rename():
 
 for function, *arguments in (
     (deep, 0), (deep, 300), (in_generators, 1), (in_comprehension, {"a": 1, "b": 2}), (in_class_body,),
-    (at_module_level,), (under_c,), (in_del,), (in_handler,), (in_context,), (unstarted_generator,),
+    (at_module_level,), (under_c,), (in_del,), (in_handler,), (in_context,),
+    (handled_before,), (in_handlers_in_generators,), (in_generator_below_handler,), (in_exit,), (in_finally,), (unstarted_generator,),
     (closures, 1), (in_loop,), (rename,),
 ):  # fmt: skip
     start(threading.Thread(target=function, args=arguments, name=function.__name__, daemon=True))

@@ -26,6 +26,7 @@ if LOOP != "python":  # from 3.14 on anyio takes no tasks of asyncio's own Pytho
 
 async def leaf(future, *marks):
     mark = [*marks]
+    truth.tell_handled()
     return await future
 
 
@@ -71,6 +72,35 @@ async def handles(future):
     try:
         raise ValueError("handled")
     except ValueError as error:
+        await leaf(future)
+
+
+async def handled_before(future):
+    try:
+        {}["before"]
+    except KeyError:
+        pass
+    await leaf(future)
+
+
+async def handles_around(future):
+    try:
+        {}["around"]
+    except KeyError:
+        await handles(future)
+
+
+async def handles_further_out(future):
+    try:
+        raise ValueError("further out") from OSError(2, "cause")
+    except ValueError:
+        await deep(future, 2)
+
+
+async def finally_waits(future):
+    try:
+        {}["passes"]
+    finally:
         await leaf(future)
 
 
@@ -235,7 +265,8 @@ async def anyio_from_thread(future):
 
 
 SCENARIOS = [
-    gathers, groups, waits, completes, waits_for, handles, handles_group, generates, sends, throws,
+    gathers, groups, waits, completes, waits_for, handles, handled_before, handles_around,
+    handles_further_out, finally_waits, handles_group, generates, sends, throws,
     nexts, enters, iterates, conditions, bars, runs_in_thread, runs_in_executor, with_context,
     reads_stream, runs_program, Service.static,
 ]  # fmt: skip

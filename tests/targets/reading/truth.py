@@ -123,18 +123,22 @@ def notes_of(error):
     return [note if isinstance(note, str) else repr(note) for note in notes]
 
 
+def chain_of(root):
+    """An exception and all that it is chained to, each once."""
+    order = [] if root is None else [root]
+    for error in order:
+        for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+            if other is not None and not any(other is known for known in order):
+                order.append(other)
+    return order
+
+
 def exception_truth(root):
     """The exception and all that it is chained to, each once, related by index."""
-    order = [root]
+    order = chain_of(root)
 
     def number(error):
-        if error is None:
-            return None
-        for index, known in enumerate(order):
-            if known is error:
-                return index
-        order.append(error)
-        return len(order) - 1
+        return next((index for index, known in enumerate(order) if known is error), None)
 
     found = []
     for error in order:
@@ -173,7 +177,17 @@ natives = {}
 """Ident → native id of threads that ``threading`` does not know."""
 
 
-def threads_truth():
+def handling_truth(error, shown):
+    """An exception that is handled, None where the snapshot shows it as the error already."""
+    return None if error is None or any(error is other for other in shown) else exception_truth(error)
+
+
+def handled_by(ident):
+    found = sys._current_exceptions()[ident]
+    return found[1] if isinstance(found, tuple) else found  # until 3.11
+
+
+def threads_truth(shown=()):
     known = {thread.ident: thread for thread in threading.enumerate()}
     found = []
     for ident, frame in sys._current_frames().items():
@@ -185,6 +199,7 @@ def threads_truth():
                 "daemon": thread.daemon if thread else None,
                 "own": ident == threading.get_ident(),
                 "frames": stack_truth(frame),
+                "handling": handling_truth(handled_by(ident), shown),
             }
         )
     return found
@@ -274,7 +289,15 @@ def running_truth(task):
     return stack_truth(frame, start)
 
 
-def whole_tasks_truth(*loops):
+handled_in = {}
+"""Task → what it handles, of those that told."""
+
+
+def tell_handled():
+    handled_in[asyncio.current_task()] = sys.exception()
+
+
+def whole_tasks_truth(*loops, shown=()):
     found = []
     for loop in loops:
         current = asyncio.current_task(loop)
@@ -293,15 +316,18 @@ def whole_tasks_truth(*loops):
                     else [frame_truth(frame) for frame in chain_frames(coroutine)],
                 }
             )
+            if task in handled_in:
+                found[-1]["handling"] = handling_truth(handled_in[task], shown)
     return found
 
 
 def whole_truth(error=None, loops=()):
-    found = {"threads": threads_truth()}
+    shown = chain_of(error)
+    found = {"threads": threads_truth(shown)}
     if error is not None:
         found["exception"] = exception_truth(error)
     if loops:
-        found["tasks"] = whole_tasks_truth(*loops)
+        found["tasks"] = whole_tasks_truth(*loops, shown=shown)
     return found
 
 

@@ -280,6 +280,17 @@ class TestLimits:
         _SHRINKING[3](made)
         assert made["tasks"][0]["frames"] == [{"locals": []}]
 
+    @pytest.mark.parametrize(("holders", "step"), [("tasks", 0), ("threads", 1)])
+    def test_what_is_handled(self, holders: str, step: int) -> None:
+        """Its variables go with those of its thread or task, the rest when stacks are cut."""
+        made: dict[str, Any] = {"threads": [], "tasks": [], "sources": {}}
+        chain = {"root": 0, "list": [{"frames": [{"locals": ["some"]}]}]}
+        made[holders] = [{"frames": [], "faulted": False, "handling": chain}]
+        _SHRINKING[step](made)
+        assert chain["list"] == [{"frames": [{"locals": []}]}]
+        assert "handle" in _SHRINKING[3](made)
+        assert "handling" not in made[holders][0]
+
 
 class TestSecrets:
     def test_everywhere(self, document: Callable[..., dict[str, Any]]) -> None:
