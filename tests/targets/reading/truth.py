@@ -294,7 +294,9 @@ handled_in = {}
 
 
 def tell_handled():
-    handled_in[asyncio.current_task()] = sys.exception()
+    # From 3.14 on current_task() does not know those of asyncio's own Python class.
+    of_python = getattr(asyncio.tasks, "_py_current_task", asyncio.current_task)
+    handled_in[asyncio.current_task() or of_python()] = sys.exception()
 
 
 def whole_tasks_truth(*loops, shown=()):
