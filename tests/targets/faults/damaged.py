@@ -246,7 +246,7 @@ def damage(kind, dice, standing, copy, folder):
         return request(standing, copy, folder, hints=hints, pid=pid), name == "error"
     if kind == "request":
         line = damaged_request(dice, request(standing, copy, folder))
-        return line, str(standing.said["hints"]["error"]).encode() not in line
+        return line, b'"error": %d' % standing.said["hints"]["error"] not in line
     DAMAGES[kind](dice, copy, standing)
     return request(standing, copy, folder), not copy.changed.isdisjoint(standing.type_words)
 
