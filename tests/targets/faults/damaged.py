@@ -263,7 +263,7 @@ def read(kind, seed, standing, folder):
         said, complaint = tracer.stdout.read().decode(), tracer.stderr.read().decode()
         _, status, usage = os.wait4(tracer.pid, 0)
         tracer.returncode = os.waitstatus_to_exitcode(status)
-    return {"seed": seed, "hit": hit, "peak": usage.ru_maxrss / 1024, **outcome(tracer.returncode, said, complaint)}
+    return {"seed": seed, "hit": hit, "peak": usage.ru_maxrss / 1024, "cpu": usage.ru_utime + usage.ru_stime, **outcome(tracer.returncode, said, complaint)}
 
 
 def outcome(status, said, complaint):
