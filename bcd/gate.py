@@ -81,6 +81,11 @@ class Gate:
         self.renew()
         return not self.queue and self.clock() >= self.opens_at
 
+    def open_for(self) -> float:
+        """For how many seconds the rate limit has been over, negative as long as it is not."""
+        self.renew()
+        return self.clock() - self.opens_at
+
     def try_acquire(self) -> Slot | None:
         """Win the slot at once or not at all; waiters come first."""
         slot = Slot(self)

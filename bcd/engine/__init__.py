@@ -7,7 +7,7 @@ from bcd.engine.awaiting import atrace
 from bcd.engine.background import flush
 from bcd.engine.loops import current_task, in_thread, on_event_loop
 from bcd.engine.result import TraceResult
-from bcd.engine.tracing import is_open, trace
+from bcd.engine.tracing import is_open, open_for, trace
 from bcd.engine.wording import error_text, plain, type_name
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "in_thread",
     "is_open",
     "on_event_loop",
+    "open_for",
     "plain",
     "trace",
     "type_name",

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from bcd.engine.attempt import Attributes
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["attempted", "detached", "in_own_thread", "is_open", "outcome", "refused", "trace"]
+__all__ = [
+    "attempted",
+    "detached",
+    "in_own_thread",
+    "is_open",
+    "open_for",
+    "outcome",
+    "refused",
+    "trace",
+]
 
 _INLINE_SECONDS = 10.0  # the longest wait for a tracer that was to be detached and could not
 
@@ -91,6 +100,11 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
 def is_open() -> bool:
     """Whether a trace that starts now would find the slot free and the rate limit over."""
     return GATE.is_open()
+
+
+def open_for() -> float:
+    """For how many seconds the rate limit has been over; infinite if nothing was traced yet."""
+    return GATE.open_for()
 
 
 def refused(started: float) -> TraceResult:

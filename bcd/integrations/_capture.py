@@ -20,7 +20,8 @@ from bcd.integrations._attributes import clean_all, of_error
 from bcd.integrations._complaints import complain
 from bcd.integrations._expected import Ignored, is_expected
 from bcd.integrations._loggers import note_hook
-from bcd.integrations._suppressed import suppressed
+from bcd.integrations._suppressed import count, suppressed
+from bcd.integrations._turns import turns
 from bcd.integrations._waiting import hurried
 from bcd.scope import already_seen, own_attributes
 from bcd.settings import BeforeTrace, Ignore, current_settings
@@ -186,7 +187,7 @@ class Capture:
         try:
             wanted = self._passed(error, occasion) is None
             if wanted:
-                suppressed.add(type_name(error))
+                count(type_name(error))
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be counted", problem)
             return False
@@ -219,8 +220,9 @@ class Capture:
         *,
         may_wait: bool = True,
     ) -> Captured:
-        if not is_open():  # what most errors of a storm find, so it is asked first
-            suppressed.add(type_name(error))
+        kind = type_name(error)
+        if not is_open() or turns.gives_way(kind):  # what most errors of a storm find
+            count(kind)
             return Captured.COUNTED
         detached = hasattr(tracer, "finalize_memory") or not may_wait
         options = self._options
@@ -238,11 +240,16 @@ class Capture:
             task=None if caller is None else caller.task,
         )
         if isinstance(result.error, Busy):
-            suppressed.add(type_name(error))
+            count(kind)
             return Captured.COUNTED
-        if result.dropped or result.error is not None:
+        if result.dropped:
+            turns.dropped(kind)
             gathering.give_back()
-            return Captured.DROPPED if result.dropped else Captured.FAILED
+            return Captured.DROPPED
+        turns.traced(kind)
+        if result.error is not None:
+            gathering.give_back()
+            return Captured.FAILED
         return Captured.TRACED
 
     def _editors(self) -> list[BeforeTrace]:
@@ -252,8 +259,8 @@ class Capture:
     async def _run_in_thread(
         self, tracer: Tracer, error: BaseException, occasion: Occasion
     ) -> None:
-        if self._thread_of == os.getpid():
-            suppressed.add(type_name(error))
+        if self._thread_of == os.getpid() or not is_open():
+            count(type_name(error))
             return
         task = current_task()
         caller = _Caller(threading.get_native_id(), None if task is None else id(task), task)

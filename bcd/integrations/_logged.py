@@ -16,7 +16,7 @@ from bcd.integrations._complaints import complain
 from bcd.integrations._enclosing import enclosing
 from bcd.integrations._loggers import is_passed_over
 from bcd.integrations._records import error_of, message_of, text_of, thread_of
-from bcd.integrations._suppressed import suppressed
+from bcd.integrations._suppressed import count
 from bcd.notice import notice
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _take(capture: Capture, error: BaseException, record: LogRecord, hook: str |
         return
     caller = (os.getpid(), *identity())
     if caller in _busy:
-        suppressed.add(type_name(error))
+        count(type_name(error))
         return
     _busy.add(caller)
     try:

@@ -1,11 +1,15 @@
-"""How many errors of each kind were counted instead of traced."""
+"""How many errors of each kind were counted instead of traced since the last snapshot of it."""
 
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 
-__all__ = ["Suppressed", "suppressed"]
+from bcd.integrations._skipped import skipped
+from bcd.integrations._turns import turns
+
+__all__ = ["Suppressed", "count", "suppressed"]
 
 
 class Suppressed:
@@ -38,7 +42,7 @@ class Suppressed:
         return self._lock
 
     def add(self, kind: str, count: int = 1) -> None:
-        """Count errors of a kind."""
+        """Count errors of a kind, also those that a snapshot was to tell of and did not."""
         with self._locked():
             if kind in self._counts or len(self._counts) < self._kinds:
                 self._counts[kind] = self._counts.get(kind, 0) + count
@@ -61,5 +65,19 @@ class Suppressed:
         with self._locked():
             self._others += count
 
+    def left(self) -> tuple[dict[str, int], int]:
+        """What was counted of each kind and of the others, and not taken."""
+        with self._locked():
+            return dict(self._counts), self._others
+
 
 suppressed = Suppressed()
+
+atexit.register(lambda: skipped.tell_at_end(*suppressed.left()))
+
+
+def count(kind: str) -> None:
+    """Count an error that is not traced: for the next snapshot, for its turn, and for a line."""
+    suppressed.add(kind)
+    turns.counted(kind)
+    skipped.add(kind)

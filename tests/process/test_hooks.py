@@ -186,6 +186,18 @@ def test_a_handler_of_the_loop_is_called_as_before(run: Callable[..., Ended]) ->
     assert traced.hooks == ["asyncio"]
 
 
+def test_what_was_counted_is_told_at_the_end(run: Callable[..., Ended]) -> None:
+    """In one line, also where no further error comes that could bring it."""
+    program = """
+        import bcd
+        print(*(bcd.capture(ValueError(number)) for number in range(5)))
+    """
+    ended = run("import bcd; bcd.init()", program)
+    assert ended.stdout == "traced counted counted counted counted\n"
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith("4 errors (4 ValueError) were counted, and no snapshot tells of them")
+
+
 UVLOOP = """
     import asyncio, gc, uvloop
     from bcd.integrations import hooks

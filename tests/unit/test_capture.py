@@ -21,11 +21,12 @@ from werkzeug.exceptions import BadGateway, InternalServerError, NotFound
 
 from bcd.engine import TraceResult, type_name
 from bcd.errors import Busy, ConfigError, StartError
-from bcd.integrations import _complaints, asgi, wsgi
+from bcd.integrations import _capture, _complaints, asgi, wsgi
 from bcd.integrations._attributes import clean_all
 from bcd.integrations._capture import Capture
 from bcd.integrations._complaints import Complaints
 from bcd.integrations._suppressed import Suppressed, suppressed
+from bcd.integrations._turns import turns
 from bcd.scope import MARK, already_seen, clean
 from bcd.tracer import TraceOptions, Tracer
 
@@ -129,6 +130,7 @@ MEMORY = cast("Tracer", FakeMemoryTracer())
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     suppressed.clear()
+    turns.clear()
     monkeypatch.setattr(_complaints.complain, "_silent_until", float("-inf"))
 
 
@@ -446,6 +448,21 @@ class TestSuppressed:
         trace.outcome = outcome
         capture(trace).take(KeyError(), FakeOccasion())
         assert suppressed.take("KeyError") == 5
+
+    def test_a_kind_that_was_traced_gives_way(
+        self, trace: FakeTrace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To one that was only counted, as long as the slot has been free for less than 3 s."""
+        hook = capture(trace)
+        hook.take(KeyError(), FakeOccasion())
+        monkeypatch.setattr(_capture, "is_open", lambda: False)
+        hook.take(ValueError(), FakeOccasion())
+        monkeypatch.undo()
+        monkeypatch.setattr(turns, "_open_for", lambda: 1.0)
+        assert hook.take(KeyError(), FakeOccasion()) == "counted"
+        assert hook.take(ValueError(), FakeOccasion()) == "traced"
+        assert hook.take(KeyError(), FakeOccasion()) == "traced"
+        assert [found["bcd.suppressed"] for found in trace.attributes] == ["0", "1", "1"]
 
     def test_is_bounded(self) -> None:
         """Beyond the number of kinds the rest share one count, and nothing is lost."""
