@@ -38,6 +38,8 @@ def answer(get_response: Callable[[HttpRequest], Any], request: HttpRequest) -> 
         if opened is not None:
             opened.close()
         raise
+    if opened is None and not isinstance(response, StreamingHttpResponse):
+        return response  # what most requests pay for
     return _watched(response, request, opened)
 
 
@@ -54,6 +56,8 @@ async def answer_in_loop(
         if opened is not None:
             opened.close()
         raise
+    if opened is None and not isinstance(response, StreamingHttpResponse):
+        return response  # what most requests pay for
     return _watched(response, request, opened)
 
 

@@ -10,7 +10,7 @@ from django.core.signals import request_finished, request_started
 
 from bcd.integrations._points import Point
 from bcd.integrations.django._answers import answer, answer_in_loop
-from bcd.integrations.django._errors import Errors, Receiver, served
+from bcd.integrations.django._errors import Errors, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +23,11 @@ __all__ = ["HANDLERS", "SIGNALS"]
 def _sending(point: Point, before: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(before)
     def send(*arguments: Any, **named: Any) -> Any:
-        _begin(named)
         try:
             return before(*arguments, **named)
         except Exception as error:
             Errors.take(error, Receiver(_NAMES[point.owner]))
             raise
-        finally:
-            _end(point)
 
     return send
 
@@ -38,27 +35,13 @@ def _sending(point: Point, before: Callable[..., Any]) -> Callable[..., Any]:
 def _sending_in_loop(point: Point, before: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(before)
     async def asend(*arguments: Any, **named: Any) -> Any:
-        _begin(named)
         try:
             return await before(*arguments, **named)
         except Exception as error:
             await Errors.take_in_loop(error, Receiver(_NAMES[point.owner]))
             raise
-        finally:
-            _end(point)
 
     return asend
-
-
-def _begin(named: dict[str, Any]) -> None:
-    request = named.get("environ") or named.get("scope")
-    if isinstance(request, dict):
-        served.set(request)
-
-
-def _end(point: Point) -> None:
-    if point.owner is request_finished:
-        served.set(None)  # a thread must not keep the request
 
 
 def _answering(_: Point, before: Callable[..., Any]) -> Callable[..., Any]:

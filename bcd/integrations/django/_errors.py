@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from bcd.engine import current_task
@@ -24,14 +23,10 @@ __all__ = [
     "note_task",
     "outside_of",
     "request_failed",
-    "served",
     "served_by",
 ]
 
 _TASK_KEY = "bcd.task"
-
-served: ContextVar[MutableMapping[str, Any] | None] = ContextVar("bcd_django_served", default=None)
-"""The environ or scope that this context serves, for ``request_finished`` is not told it."""
 
 
 class Errors:
@@ -113,10 +108,8 @@ class Receiver:
     def __init__(self, signal: str) -> None:
         self._signal = signal
 
-    def scope(self) -> int:
-        """The number of the request that this context serves."""
-        request = served.get()
-        return request_number({} if request is None else request)
+    def scope(self) -> None:
+        """Not known: the second signal does not tell the request."""
 
     def client_gone(self) -> bool:
         """Never known here."""
