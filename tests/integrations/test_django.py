@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
+import django
 import pytest
 from django.conf import settings
 from django.core import exceptions
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 if not settings.configured:
     settings.configure(INSTALLED_APPS=[], DATABASES={}, ALLOWED_HOSTS=["*"])
-    __import__("django").setup()
+    django.setup()
 settings.SECRET_KEY = "sesame"  # noqa: S105 - none; Django's page for developers asks for it
 
 MIDDLEWARE = "bcd.integrations.django.BcdMiddleware"
@@ -476,7 +477,8 @@ class TestExpected:
         body = {"type": "http.request", "body": b""}
         setup()
         assert call_asgi(ASGIHandler(), "/wait", gone).error is None
-        assert call_asgi(ASGIHandler(), "/wait", body, gone).error is None
+        if django.VERSION >= (5,):  # before, the view goes on
+            assert call_asgi(ASGIHandler(), "/wait", body, gone).error is None
         assert traced.errors == []
 
 
