@@ -36,7 +36,8 @@ _BODY = b"Internal Server Error"
 class BcdMiddleware:
     """Has every error traced that leaves an ASGI application, and lets it go on.
 
-    It sees http, websocket and lifespan; scopes of other types pass through.
+    It sees http, websocket and lifespan; scopes of other types pass through, and so does the
+    error by which an application says that it does not know lifespan.
 
     Args:
         app: The application.
@@ -71,14 +72,17 @@ class BcdMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; see the ASGI specification."""
-        opened = open_scope(scope) if WANTED and scope["type"] in _KNOWN else None
+        kind = scope["type"]
+        opened = open_scope(scope) if WANTED and kind in _KNOWN else None
+        if kind == "lifespan":
+            receive = _Asking(receive)
         try:
             if self.reraise:
                 await self.app(scope, receive, send)
             else:
                 await self._serve_answering(scope, receive, send)
         except BaseException as error:
-            if self.reraise and scope["type"] in _KNOWN:
+            if self.reraise and _is_known(kind, receive):
                 await self.failed(error, scope, send)
             raise
         finally:
@@ -114,12 +118,35 @@ class BcdMiddleware:
         try:
             await self.app(scope, receive, watched)
         except BaseException as error:
-            if scope["type"] in _KNOWN:
+            if _is_known(scope["type"], receive):
                 await self.capture.take_in_loop(error, Request(scope, send, lambda _: status))
             if not isinstance(error, Exception) or not (
                 self.is_answered(error) if started else await _answer(scope, send)
             ):
                 raise
+
+
+class _Asking:
+    """The ``receive`` of a lifespan.
+
+    Who fails without having asked for an event does not know the protocol, which is no error.
+    Source: https://asgi.readthedocs.io/en/latest/specs/lifespan.html
+    """
+
+    __slots__ = ("has_asked", "receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.has_asked = False
+
+    def __call__(self) -> Awaitable[Message]:
+        self.has_asked = True
+        return self.receive()
+
+
+def _is_known(kind: str, receive: Receive) -> bool:
+    """Whether errors of a scope are those of the program."""
+    return kind in _KNOWN and (not isinstance(receive, _Asking) or receive.has_asked)
 
 
 class Request:

@@ -21,7 +21,9 @@ def failing(*messages: dict[str, Any], error: BaseException | None = None) -> An
     """An application that sends messages and fails."""
     problem = Boom("deep") if error is None else error
 
-    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
         for message in messages:
             await send(message)
         raise problem
@@ -43,7 +45,7 @@ def test_leaves_a_request_that_succeeds_alone(traced: Any, call_asgi: Any) -> No
         seen.extend(arguments)
         await working(*arguments)
 
-    scope, receive, send = object(), object(), _keep([])
+    scope, receive, send = {"type": "http"}, object(), _keep([])
     asyncio.run(BcdMiddleware(app)(scope, receive, send))  # type: ignore[arg-type]  # any do
     assert seen == [scope, receive, send]
     assert call_asgi(BcdMiddleware(working)).messages == [START, BODY]
@@ -99,6 +101,21 @@ def test_sees_every_kind_of_scope(traced: Any, call_asgi: Any, kind: str) -> Non
     """Errors of websockets and of the lifespan are traced, too."""
     answer = call_asgi(BcdMiddleware(failing()), type=kind)
     assert traced.errors == [answer.error]
+
+
+@pytest.mark.parametrize("reraise", [True, False])
+def test_application_without_lifespan(traced: Any, call_asgi: Any, *, reraise: bool) -> None:
+    """One that raises without having asked for an event says that it does not know them."""
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        if asks:
+            await receive()
+        raise Boom
+
+    for asks in (False, True):
+        answer = call_asgi(BcdMiddleware(BcdMiddleware(app), reraise=reraise), type="lifespan")
+        assert isinstance(answer.error, Boom)
+        assert len(traced.errors) == asks
 
 
 def test_lets_other_scopes_pass(traced: Any, call_asgi: Any) -> None:

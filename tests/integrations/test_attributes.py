@@ -153,15 +153,19 @@ def test_an_asgi_request_leaves_nothing_in_its_context(
     """A test client, for one, serves all requests in one context."""
     wanted.append("this test")
 
-    async def app(scope: Any, _: Any, __: Any) -> None:
+    async def app(scope: Any, receive: Any, _: Any) -> None:
         set_attribute("item", scope["type"])
+        await receive()
         raise Boom
+
+    async def receive() -> dict[str, Any]:
+        return {}
 
     async def main() -> None:
         for kind in ("websocket", "gopher", "lifespan"):
             scope = {"type": kind}
             with contextlib.suppress(Boom):
-                await asgi.BcdMiddleware(app, reraise=reraise)(scope, None, None)  # type: ignore[arg-type]  # unused
+                await asgi.BcdMiddleware(app, reraise=reraise)(scope, receive, None)  # type: ignore[arg-type]  # unused
             assert own_attributes() == ({"item": kind} if kind == "gopher" else {})
             set_attribute("item", None)
 
