@@ -92,7 +92,7 @@ def test_tracer(serve: Any, monkeypatch: pytest.MonkeyPatch, fault: str, said: s
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (a_file, "File exists"),
+        (a_file, "Not a directory"),
         (a_link, "it is a symbolic link"),
         pytest.param(of_somebody_else, "belongs to user 12345", marks=as_root),
         (shared, "other users may write there"),
