@@ -64,11 +64,11 @@ DEPLOYMENTS = {
     "Django, uvicorn with 2 workers": django(
         *UVICORN, "--workers", "2", "django_program:asgi", hook="setup"
     ),
-    "Django, hypercorn": django(*HYPERCORN, f"{PROGRAMS}/django_program:asgi", hook="setup"),
+    "Django, hypercorn": django(*HYPERCORN, f"{PROGRAMS}/django_program:asgi", hook="init"),
     "Django, gunicorn sync": django(*GUNICORN, "--workers", "4", "django_program:wsgi"),
     "Django, gunicorn preloaded with threads": django(
         *GUNICORN, "--workers", "2", "--threads", "4", "--preload", "django_program:wsgi",
-        hook="setup",
+        hook="init",
     ),
     "Django, gunicorn with uvicorn": django(*UVICORN_WORKERS, "django_program:asgi"),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """A small Django project in one file, with or without bcd as told by the environment.
 
-``TEST_HOOK`` is ``none``, ``middleware`` or ``setup``.
+``TEST_HOOK`` is ``none``, ``middleware``, ``setup`` or ``init``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.urls import include, path
 
-from bcd import GlobalConfig, update_config
+from bcd import GlobalConfig, init, update_config
+from bcd.config import current_config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,6 +50,8 @@ if HOOK == "setup":
     from bcd.integrations.django import setup
 
     setup()
+if HOOK == "init":
+    init(config=current_config())
 
 
 class Boom(Exception):  # noqa: N818 - short
