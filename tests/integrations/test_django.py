@@ -24,7 +24,7 @@ from django.test import AsyncClient, Client, override_settings
 from django.urls import include, path, re_path
 
 from bcd.integrations import asgi, wsgi
-from bcd.integrations.django import setup
+from bcd.integrations.django import setup, setup_for_all
 from bcd.integrations.django._around import HANDLERS, SIGNALS
 from bcd.integrations.django._errors import Errors, request_failed
 from bcd.integrations.logging import BcdHandler
@@ -710,6 +710,22 @@ class TestHook:
             handle.uninstall()
             get("/any/thing")
             assert len(traced.errors) == 2
+
+    def test_of_setup_holds_over_bcd_init(self, traced: Any, get: Any) -> None:
+        """What the program sets up itself keeps its settings, and goes on when ``init`` stops."""
+        handle = setup(ignore=[Boom])
+        for_all = setup_for_all()
+        get("/any/thing")
+        assert traced.errors == []
+        handle.uninstall()
+        get("/any/thing")
+        assert len(traced.errors) == 1
+        with override_settings(MIDDLEWARE=[MIDDLEWARE]):
+            client = Client(raise_request_exception=False)
+            client.get("/work")
+            for_all.uninstall()
+            client.get("/any/thing")
+        assert len(traced.errors) == 2
 
     def test_of_setup_goes_without_a_trace(self, traced: Any, get: Any) -> None:
         """Uninstalled, twice even, it restores what stood before, and sees nothing."""

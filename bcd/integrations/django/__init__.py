@@ -7,7 +7,7 @@ What the receivers of ``request_started`` and ``request_finished`` raise is seen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import got_request_exception
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bcd.tracer import TraceOptions, Tracer
 
-__all__ = ["BcdMiddleware", "Handle", "setup"]
+__all__ = ["BcdMiddleware", "Handle", "setup", "setup_for_all"]
 
 
 class BcdMiddleware:
@@ -36,6 +36,7 @@ class BcdMiddleware:
 
     sync_capable = True
     async_capable = True
+    _capture: ClassVar[Capture | None] = None
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
@@ -43,8 +44,9 @@ class BcdMiddleware:
         if iscoroutinefunction(get_response):
             self._answer = answer_in_loop
             markcoroutinefunction(self)
-        if not Errors.captures:
-            Handle(Capture("django"), SIGNALS)
+        if BcdMiddleware._capture not in Errors.captures:
+            BcdMiddleware._capture = Capture("django")
+            Handle(BcdMiddleware._capture, SIGNALS, below=True)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request, or give the coroutine that does."""
@@ -78,14 +80,20 @@ def setup(
     return Handle(Capture("django", tracer, options, ignore, before_trace), SIGNALS + HANDLERS)
 
 
+def setup_for_all() -> Handle:
+    """Do the same for ``bcd.init``: where the program calls :func:`setup` itself, that holds."""
+    return Handle(Capture("django"), SIGNALS + HANDLERS, below=True)
+
+
 class Handle:
     """What was installed, to be uninstalled."""
 
-    def __init__(self, capture: Capture, points: Iterable[Point]) -> None:
+    def __init__(self, capture: Capture, points: Iterable[Point], *, below: bool = False) -> None:
         self._capture = capture
         self._points = [*points]
         with CHANGES:
-            Errors.captures = (*Errors.captures, capture)
+            others = Errors.captures
+            Errors.captures = (capture, *others) if below else (*others, capture)
             got_request_exception.connect(request_failed, weak=False)
             for point in self._points:
                 point.add(capture)

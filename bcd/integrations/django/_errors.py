@@ -30,7 +30,7 @@ _TASK_KEY = "bcd.task"
 
 
 class Errors:
-    """Who wants the errors of this process; the newest gets them."""
+    """Who wants the errors of this process; the last one gets them."""
 
     captures: tuple[Capture, ...] = ()
 
