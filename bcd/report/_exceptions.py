@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bcd.report._chain import linked
 from bcd.report.line import Part, line
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from bcd.report._frames import FrameWriter
     from bcd.snapshot.model import ExceptionChain, ExceptionRecord
 
-__all__ = ["error_lines", "exception_lines", "handling_lines", "kind_of_handled"]
+__all__ = ["error_lines", "exception_lines", "handling_lines"]
 
-_CAUSE = "The above exception was the direct cause of the following exception:"
-_CONTEXT = "During handling of the above exception, another exception occurred:"
 _GROUP_DEPTH = 10
 _GROUP_WIDTH = 15
 _HANDLING_INDENT = 4
@@ -71,11 +70,6 @@ def handling_lines(
         yield line(" " * _HANDLING_INDENT).append_text(row)
 
 
-def kind_of_handled(chain: ExceptionChain | None) -> str | None:
-    """Return the type of the exception that is handled, for which others of its kind may stand."""
-    return None if chain is None else chain.list[chain.root].type
-
-
 class _Writer:
     """Walks the exceptions; each is shown once, however they refer to each other."""
 
@@ -88,22 +82,11 @@ class _Writer:
         self._seen: set[int] = set()
 
     def chain(self, root: int, depth: int) -> Iterator[Text]:
-        for index, link in reversed(self._linked(root)):
+        for index, link in reversed(linked(self._records, root, self._seen)):
             record = self._records[index]
             yield from self._record(record, depth)
-            if link:
-                yield from _margin([line(), line(link), line()], depth)
-
-    def _linked(self, root: int) -> list[tuple[int, str]]:
-        """Exceptions from the newest to the oldest, with the words that follow each."""
-        found: list[tuple[int, str]] = []
-        index: int | None = root
-        link = ""
-        while index is not None and index not in self._seen:
-            self._seen.add(index)
-            found.append((index, link))
-            index, link = _earlier(self._records[index])
-        return found
+            if link is not None:
+                yield from _margin([line(), line(link.value), line()], depth)
 
     def _record(self, record: ExceptionRecord, depth: int) -> Iterator[Text]:
         if not record.children:
@@ -153,14 +136,6 @@ class _Writer:
         """Tell whether the last child is a group, whose closing line serves both."""
         last = record.children[-1]
         return len(record.children) <= _GROUP_WIDTH and bool(self._records[last].children)
-
-
-def _earlier(record: ExceptionRecord) -> tuple[int | None, str]:
-    if record.cause is not None:
-        return record.cause, _CAUSE
-    if record.context is not None and not record.suppress_context:
-        return record.context, _CONTEXT
-    return None, ""
 
 
 def _margin(rows: Iterator[Text] | list[Text], depth: int, char: str = "|") -> Iterator[Text]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from bcd.report.line import cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bcd.snapshot.model import Frame
 
-__all__ = ["marks", "visible"]
+__all__ = ["marked_characters", "marks", "visible"]
 
 _Place: TypeAlias = tuple[int, int]
 """Line number and column in UTF-8 bytes."""
@@ -52,6 +52,25 @@ def marks(frame: Frame, lines: Mapping[int, str]) -> dict[int, str]:
         Line number → marks, in columns of a terminal, under the whole visible line. Empty
         where there are no columns, or where the marks would say nothing.
     """
+    drawn = {
+        number: "".join(mark * cells(visible(char)) for char, mark in marked).rstrip()
+        for number, marked in marked_characters(frame, lines).items()
+    }
+    return {number: text for number, text in drawn.items() if text}
+
+
+def marked_characters(
+    frame: Frame, lines: Mapping[int, str]
+) -> dict[int, Sequence[tuple[str, str]]]:
+    """Give each character of the expression's lines its mark: ``^``, ``~`` or a space.
+
+    Args:
+        frame: Its columns are UTF-8 bytes.
+        lines: The lines of its file that are known.
+
+    Returns:
+        Line number → the characters of the whole line in their order; empty as for :func:`marks`.
+    """
     whole = _range(frame)
     if whole is None or any(number not in lines for number in _numbers(whole)):
         return {}
@@ -63,11 +82,7 @@ def marks(frame: Frame, lines: Mapping[int, str]) -> dict[int, str]:
     covers = _covers_all(whole, lines)
     if (covers and anchor is None) or (_is_plain_call(node) and _is_statement(whole, lines)):
         return {}
-    drawn = {
-        number: "".join(_draw(number, lines[number], whole, anchor)).rstrip()
-        for number in _numbers(whole)
-    }
-    return {number: text for number, text in drawn.items() if text}
+    return {number: list(_mark(number, lines[number], whole, anchor)) for number in _numbers(whole)}
 
 
 def _range(frame: Frame) -> _Range | None:
@@ -83,7 +98,9 @@ def _numbers(whole: _Range) -> range:
     return range(whole.begin[0], whole.end[0] + 1)
 
 
-def _draw(number: int, text: str, whole: _Range, anchor: _Range | None) -> Iterator[str]:
+def _mark(
+    number: int, text: str, whole: _Range, anchor: _Range | None
+) -> Iterator[tuple[str, str]]:
     column, indented = 0, True
     for char in text:
         indented = indented and char.isspace()
@@ -91,7 +108,7 @@ def _draw(number: int, text: str, whole: _Range, anchor: _Range | None) -> Itera
         mark = " "
         if place in whole and not indented:
             mark = "^" if anchor is None or place in anchor else "~"
-        yield mark * cells(visible(char))
+        yield char, mark
         column += len(_encode(char))
 
 

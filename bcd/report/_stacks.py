@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bcd.report._exceptions import handling_lines, kind_of_handled
+from bcd.report._chain import kind_of_handled
+from bcd.report._exceptions import handling_lines
 from bcd.report._frames import FrameWriter, same_place
 from bcd.report._view import Detail
 from bcd.report.line import Part, line
