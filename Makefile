@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # CPython 3.14 and 3.15 for the tests, where the system has none.
 PYTHONS := .pythons
+# What the tests of the pages bring into the browser.
+BROWSER := .browser
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 # Interpreter for a new .venv; left empty, .ci/venv looks for one.
 PYTHON ?=
@@ -23,6 +25,8 @@ demo: $(VENV)/.demo  ## Watch a failing request become a snapshot
 
 test: lint $(PYTHONS)/.made  ## Run lint, types, import rule and tests
 	@.ci/gdb
+	@.ci/chromium
+	@.ci/axe-core $(BROWSER)
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.test  ## Check the code without running it
@@ -42,7 +46,7 @@ hooks: $(VENV)/.test  ## Check each commit before it is made
 	$(BIN)/pre-commit install
 
 clean:  ## Remove all that was made, .venv too
-	rm -rf $(VENV) $(PYTHONS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PYTHONS) $(BROWSER) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each file stands for a set of packages that was installed as pyproject.toml says.

@@ -8,6 +8,7 @@ import click
 
 from bcd.cli._folder import folder_option
 from bcd.cli._output import print_json, print_lines, print_message, terminal_width
+from bcd.cli._page import page_of, write_page
 from bcd.doctor.outside import take_snapshot
 from bcd.doctor.program import find_program
 from bcd.folder import snapshot_folder
@@ -21,6 +22,7 @@ __all__ = ["dump_command"]
 @click.command("dump", short_help="Take a snapshot of a running process.")
 @click.argument("pid", type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's document.")
+@click.option("--html", "html", metavar="FILE", help="Write one HTML page; - for standard output.")
 @click.option(
     "--pause/--no-pause",
     default=True,
@@ -32,8 +34,14 @@ __all__ = ["dump_command"]
     help="Interpreter to read it with, for programs that have Python inside (uWSGI).",
 )
 @folder_option
-def dump_command(
-    *, pid: int, as_json: bool, pause: bool, python: str | None, folder: str | None
+def dump_command(  # noqa: PLR0913 - one for each option
+    *,
+    pid: int,
+    as_json: bool,
+    html: str | None,
+    pause: bool,
+    python: str | None,
+    folder: str | None,
 ) -> None:
     """Take a snapshot of the Python process PID, keep it, and show it.
 
@@ -44,7 +52,9 @@ def dump_command(
     path = take_snapshot(program, pid, snapshot_folder(folder), pause=pause)
     found = read_file(path)
     assert isinstance(found, Found)  # noqa: S101 - no dump of another tool
-    if as_json:
+    if html is not None:
+        write_page(page_of(found), html)
+    elif as_json:
         print_json(json.loads(found.document))
     else:
         print_lines(report(found.snapshot, View(width=terminal_width())))

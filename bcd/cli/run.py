@@ -14,6 +14,7 @@ from bcd.cli._output import OutputClosedError, print_message
 from bcd.cli.doctor import doctor_command
 from bcd.cli.dump import dump_command
 from bcd.cli.list import list_command
+from bcd.cli.open import open_command
 from bcd.cli.show import show_command
 from bcd.errors import BcdError
 
@@ -41,6 +42,7 @@ def bcd(context: click.Context) -> None:
 bcd.add_command(doctor_command)
 bcd.add_command(dump_command)
 bcd.add_command(list_command)
+bcd.add_command(open_command)
 bcd.add_command(show_command)
 
 

@@ -9,6 +9,7 @@ import click
 
 from bcd.cli._folder import folder_option, store
 from bcd.cli._output import print_json, print_lines, print_warnings, terminal_width
+from bcd.cli._page import page_of, write_page
 from bcd.report.dump import dump_report
 from bcd.report.text import Detail, View, report
 from bcd.snapshot.codec import parse
@@ -24,6 +25,7 @@ __all__ = ["show_command"]
 @click.command("show", short_help="Show one snapshot, the newest unless told.")
 @click.argument("reference", metavar="[latest|ID|PATH]", default="latest")
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's document.")
+@click.option("--html", "html", metavar="FILE", help="Write one HTML page; - for standard output.")
 @click.option(
     "--locals/--no-locals",
     "variables",
@@ -45,6 +47,7 @@ def show_command(  # noqa: PLR0913 - one for each option
     *,
     reference: str,
     as_json: bool,
+    html: str | None,
     variables: bool | None,
     threads: bool | None,
     tasks: bool | None,
@@ -56,6 +59,9 @@ def show_command(  # noqa: PLR0913 - one for each option
     """
     found = store(folder).find(reference)
     print_warnings(found.warnings)
+    if html is not None:
+        write_page(page_of(found), html)
+        return
     if as_json:
         print_json(_document(found))
         return

@@ -31,6 +31,7 @@ MAY_USE = {
     "integrations/starlette.py": {"starlette"},
     "integrations/uvicorn.py": {"uvicorn"},
     "report": {"rich"},
+    "report/page": {"jinja2", "markupsafe"},
     "tracers/_put.py": {"httpx"},
 }
 OF_ANY_PYTHON = sys.stdlib_module_names | {"_interpreters", "_xxsubinterpreters"}

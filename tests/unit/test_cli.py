@@ -8,9 +8,11 @@ import os
 import pty
 import re
 import signal
+import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from pathlib import Path
 
@@ -67,7 +69,7 @@ def test_without_a_command_there_is_help(bcd: Ran) -> None:
     """`bcd` alone shows the commands and succeeds."""
     status, out, err = bcd()
     assert (status, err) == (0, "")
-    assert re.search(r"^  list .*\n  show ", out, re.MULTILINE)
+    assert re.search(r"^  list .*\n  open .*\n  show ", out, re.MULTILINE)
 
 
 def test_list_names_the_newest_first(bcd: Ran, folder: Path) -> None:
@@ -318,3 +320,79 @@ def test_the_commands_are_loaded_for_the_program_alone() -> None:
     code = "import sys, bcd.cli; print([m for m in ('click', 'rich') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == "[]\n"
+
+
+# --- pages ---
+
+
+def test_a_page_is_a_private_file(bcd: Ran, folder: Path, tmp_path: Path) -> None:
+    """`bcd show --html FILE` writes one page that its owner alone can read, over an old one too."""
+    file = tmp_path / "page.html"
+    file.write_text("old")
+    assert folder.is_dir()
+    assert bcd("show", NEW, "--html", str(file)) == (0, "", f"bcd: page written to {file}\n")
+    assert "order 1042 could not be paid" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.glob(".bcd-*")] == []
+
+
+def test_a_page_on_standard_output(bcd: Ran, folder: Path) -> None:
+    """`--html -` prints the page and nothing else."""
+    assert folder.is_dir()
+    status, out, err = bcd("show", "--html", "-")
+    assert (status, err) == (0, "")
+    assert out.startswith("<!DOCTYPE html>")
+    assert out.rstrip().endswith("</html>")
+
+
+def test_a_page_into_a_pipe_leaves_the_pipe(bcd: Ran, folder: Path, tmp_path: Path) -> None:
+    """What is no file is written to, not replaced."""
+    assert folder.is_dir()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert bcd("show", "--html", str(pipe))[0] == 0
+    assert reader.communicate(timeout=30)[0].startswith(b"<!DOCTYPE html>")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_page_that_cannot_be_written(bcd: Ran, folder: Path) -> None:
+    """The error names the file and the reason."""
+    assert folder.is_dir()
+    status, out, err = bcd("show", "--html", "/nowhere/page.html")
+    reason = "the page cannot be written to /nowhere/page.html: No such file or directory"
+    assert (status, out, err) == (1, "", f"bcd: {reason}\n")
+
+
+def test_open_starts_a_browser(
+    bcd: Ran, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bcd open` makes the page in a private folder and hands it to the browser."""
+    assert folder.is_dir()
+    opened: list[str] = []
+
+    def note(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("webbrowser.open", note)
+    assert bcd("open", NEW)[0] == 0
+    [url] = opened
+    path = Path(url.removeprefix("file://"))
+    assert "order 1042" in path.read_text()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_open_without_a_browser(
+    bcd: Ran, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no browser the error says where the page lies."""
+    assert folder.is_dir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    status, _, err = bcd("open")
+    assert status == 1
+    path = re.search(r"no browser was found: open (\S+) in one", err)
+    assert path is not None
+    assert Path(path[1]).is_file()

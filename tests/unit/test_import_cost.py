@@ -114,7 +114,7 @@ def test_hooks_load_no_program() -> None:
 
 
 def test_program_says_its_version_without_frameworks() -> None:
-    """The program ``bcd`` loads click and rich, but no framework."""
+    """The program ``bcd`` loads click and rich, but no framework and nothing for pages."""
     loaded = loaded_by("import bcd.cli.run", packages=True)
     assert {"click", "rich"} <= loaded
-    assert loaded & {"flask", "starlette", "werkzeug"} == set()
+    assert loaded & {"flask", "jinja2", "starlette", "webbrowser", "werkzeug"} == set()

@@ -1,0 +1,286 @@
+"""Frames as a page shows them: the application's open, runs of the libraries' folded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from bcd.report._frames import same_place
+from bcd.report._marks import marked_characters, visible
+from bcd.report.page.texts import shown, shown_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from markupsafe import Markup
+
+    from bcd.snapshot.model import Frame, SourceLines, Variable
+
+__all__ = ["Call", "Run", "Stack", "short_place", "stack"]
+
+_CONTEXT = 3
+_LONGEST_EXPRESSION = 8
+_REPEATS_SHOWN = 3
+_VARIABLES_SHOWN = 12
+_PACKAGES_NAMED = 4
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_LIBRARIES = re.compile(r".*/(?:(?:site|dist)-packages|lib(?:64)?/python\d[^/]*)/", re.DOTALL)
+_NESTED = re.compile(r"[\[({<].*(?:, |=|: ).*")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of source.
+
+    Attributes:
+        number: Counted from 1.
+        text: The line without the indentation that all rows have.
+        current: Whether it was being run.
+    """
+
+    number: int
+    text: Markup
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One variable.
+
+    Attributes:
+        name: As in the source.
+        module: Of its type, with the last dot; empty for builtins.
+        type: Name of its type.
+        value: What ``repr`` would show.
+        nested: Whether the value has parts that can be looked at one by one.
+        used: Whether the line that was being run names it.
+        redacted: Whether it was a secret.
+        cut: Whether a limit cut it.
+    """
+
+    name: Markup
+    module: str
+    type: str
+    value: Markup
+    nested: bool
+    used: bool
+    redacted: bool
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One frame.
+
+    Attributes:
+        frame: The frame itself.
+        folder: Where its file lies, with the last slash.
+        name: Name of its file.
+        rows: Its source, empty where that is not known.
+        variables: The first ones, those of the current line before the others.
+        more: The other ones.
+        changed: Whether the file is newer than the process.
+        open: Whether it shows its source and variables from the start.
+        anchor: To refer to it; empty for none.
+        telling: Whether it is the one that tells most of its stack.
+    """
+
+    frame: Frame
+    folder: str
+    name: str
+    rows: Sequence[Row]
+    variables: Sequence[Shown]
+    more: Sequence[Shown]
+    changed: bool
+    open: bool
+    anchor: str
+    telling: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Frames beside each other.
+
+    Attributes:
+        calls: The frames.
+        library: Whether they are folded, as frames of libraries.
+        repeated: Whether they are folded, as repetitions of the one before.
+        packages: Where the folded ones come from.
+    """
+
+    calls: Sequence[Call]
+    library: bool = False
+    repeated: bool = False
+    packages: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack, innermost last.
+
+    Attributes:
+        runs: Its frames.
+        telling: The application's innermost frame, else the innermost; None without frames.
+    """
+
+    runs: Sequence[Run]
+    telling: Frame | None
+
+
+def stack(
+    frames: Sequence[Frame],
+    sources: Mapping[str, SourceLines],
+    *,
+    anchor: str = "",
+    unfold: bool = True,
+) -> Stack:
+    """Prepare a stack.
+
+    Args:
+        frames: Innermost last.
+        sources: File → the lines that are known.
+        anchor: Begin of the ids of its frames; empty for none.
+        unfold: Whether frames of the application show source and variables from the start.
+    """
+    telling = telling_frame(frames)
+    innermost = frames[-1] if frames else None
+
+    def calls() -> Iterator[Call]:
+        for index, frame in enumerate(frames):
+            name = f"{anchor}-{index}" if anchor else ""
+            told = frame is telling
+            opened = unfold and (frame.in_app or frame is innermost)
+            yield _call(frame, sources.get(frame.file), anchor=name, telling=told, opened=opened)
+
+    return Stack(list(_runs(list(calls()), innermost)), telling)
+
+
+def telling_frame(frames: Sequence[Frame]) -> Frame | None:
+    """Return the one frame that tells most: the application's innermost, else the innermost."""
+    telling = [frame for frame in frames if frame.in_app] or list(frames)
+    return telling[-1] if telling else None
+
+
+def short_place(frame: Frame) -> str:
+    """Name the file and the line of a frame."""
+    return f"{_split(frame.file)[1]}:{'?' if frame.line is None else frame.line}"
+
+
+def _runs(calls: Sequence[Call], innermost: Frame | None) -> Iterator[Run]:
+    def in_library(call: Call) -> bool:
+        return not call.frame.in_app and call.frame is not innermost
+
+    for library, run in groupby(calls, in_library):
+        found = list(run)
+        if library:
+            yield Run(found, library=True, packages=_packages(found))
+        else:
+            yield from _without_repeats(found)
+
+
+def _without_repeats(calls: Sequence[Call]) -> Iterator[Run]:
+    for _, group in groupby(calls, lambda call: same_place(call.frame)):
+        run = list(group)
+        yield Run(run[:_REPEATS_SHOWN])
+        if len(run) > _REPEATS_SHOWN:
+            yield Run(run[_REPEATS_SHOWN:], repeated=True)
+
+
+def _packages(calls: Sequence[Call]) -> str:
+    names = list(dict.fromkeys(_package(call.frame.file) for call in calls))
+    more = f" and {len(names) - _PACKAGES_NAMED} more" if len(names) > _PACKAGES_NAMED else ""
+    return ", ".join(names[:_PACKAGES_NAMED]) + more
+
+
+def _package(file: str) -> str:
+    below, found = _LIBRARIES.subn("", file)
+    name = below.partition("/")[0] if found else file.rpartition("/")[0].rpartition("/")[2]
+    return (name or file).removesuffix(".py")
+
+
+def _split(file: str) -> tuple[str, str]:
+    folder, slash, name = file.rpartition("/")
+    return folder + slash, name
+
+
+def _call(
+    frame: Frame, source: SourceLines | None, *, anchor: str, telling: bool, opened: bool
+) -> Call:
+    folder, name = _split(frame.file)
+    lines = source.lines if source is not None else {}
+    used = _used(frame, lines)
+    variables = [_variable(each, used=each.name in used) for each in frame.locals]
+    variables.sort(key=lambda each: not each.used)
+    return Call(
+        frame=frame,
+        folder=folder,
+        name=name,
+        rows=list(_rows(frame, lines)),
+        variables=variables[:_VARIABLES_SHOWN],
+        more=variables[_VARIABLES_SHOWN:],
+        changed=source is not None and source.changed,
+        open=opened,
+        anchor=anchor,
+        telling=telling,
+    )
+
+
+def _current(frame: Frame) -> range:
+    first = frame.line or 0
+    last = max(first, min(frame.end_line or first, first + _LONGEST_EXPRESSION - 1))
+    return range(first, last + 1)
+
+
+def _used(frame: Frame, lines: Mapping[int, str]) -> set[str]:
+    return {
+        name for number in _current(frame) for name in _IDENTIFIER.findall(lines.get(number, ""))
+    }
+
+
+def _rows(frame: Frame, lines: Mapping[int, str]) -> Iterator[Row]:
+    if frame.line is None:
+        return
+    current = _current(frame)
+    around = _CONTEXT if frame.in_app else 0
+    wanted = range(current[0] - around, current[-1] + around + 1)
+    numbers = [number for number in wanted if number in lines]
+    while numbers and numbers[-1] > current[-1] and not lines[numbers[-1]].strip():
+        numbers.pop()
+    cut = min((_indent(lines[n]) for n in numbers if lines[n].strip()), default=0)
+    marked = marked_characters(frame, lines)
+    for number in numbers:
+        indent = max(_indent(lines[number]) - cut, 0)
+        pieces = [(" " * indent, ""), *_pieces(lines[number], marked.get(number))]
+        yield Row(number, shown_pieces(pieces), number in current)
+
+
+def _indent(text: str) -> int:
+    text = visible(text)
+    return len(text) - len(text.lstrip())
+
+
+def _pieces(text: str, marked: Sequence[tuple[str, str]] | None) -> Iterator[tuple[str, str]]:
+    if marked is None:
+        yield visible(text).strip(), ""
+        return
+    start = len(text) - len(text.lstrip())
+    end = max(len(text.rstrip()), start)
+    for mark, run in groupby(marked[start:end], lambda pair: pair[1]):
+        yield visible("".join(char for char, _ in run)), mark
+
+
+def _variable(variable: Variable, *, used: bool) -> Shown:
+    module, dot, kind = variable.type.rpartition(".")
+    marked = "…" in variable.value or "..." in variable.value
+    return Shown(
+        name=shown(variable.name),
+        module=module + dot,
+        type=kind,
+        value=shown(variable.value),
+        nested=bool(_NESTED.search(variable.value)),
+        used=used,
+        redacted=variable.value == "[redacted]",
+        cut=variable.truncated and not marked,
+    )
