@@ -153,7 +153,7 @@ class _Execution:
         self.task_id = task_id
         self.traceback = traceback
         self._task = task
-        self._request = request or getattr(task, "request", None) or {}
+        self._request = request
 
     def __str__(self) -> str:
         return f"{self._task.name}[{self.task_id}]"
@@ -193,7 +193,7 @@ class _Execution:
         Source: https://opentelemetry.io/docs/specs/semconv/messaging/, and the names that
         OpenTelemetry's instrumentation of Celery has.
         """
-        request = self._request
+        request = self._request or getattr(self._task, "request", None) or {}
         delivery = request.get("delivery_info") or {}
         found = {
             "celery.task_name": self._task.name,

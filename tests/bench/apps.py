@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import celery
 import flask
+from celery.app import trace
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -14,7 +16,7 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["flask_app", "prepare", "starlette_app"]
+__all__ = ["celery_task", "flask_app", "prepare", "starlette_app"]
 
 
 @dataclass
@@ -91,3 +93,15 @@ def flask_app() -> flask.Flask:
 
     app.add_url_rule("/fail/<int:frames>/<what>", "fail", failing)
     return app
+
+
+def celery_task() -> Any:
+    """A task that succeeds, as the process of a pool runs it, without a broker."""
+    app = celery.Celery("bench", backend="disabled://", set_as_current=False)
+
+    def ping() -> str:
+        return "ok"
+
+    task = app.task(ping, shared=False)
+    app.finalize()
+    return trace.build_tracer(task.name, app.tasks[task.name], app=app)

@@ -9,7 +9,14 @@ if TYPE_CHECKING:
 
     Call = Callable[[Any, dict[str, Any]], None]
 
-__all__ = ["asgi_request", "call_asgi", "call_wsgi", "wsgi_request"]
+__all__ = [
+    "asgi_request",
+    "call_asgi",
+    "call_celery",
+    "call_wsgi",
+    "celery_request",
+    "wsgi_request",
+]
 
 
 def asgi_request(path: str) -> dict[str, Any]:
@@ -43,6 +50,26 @@ def wsgi_request(path: str) -> dict[str, Any]:
         "wsgi.url_scheme": "http",
         "wsgi.version": (1, 0),
     }
+
+
+def celery_request(path: str) -> dict[str, Any]:
+    """What comes with a task's message."""
+    return {
+        "id": path,
+        "task": path,
+        "root_id": path,
+        "retries": 0,
+        "hostname": "celery@localhost",
+        "delivery_info": {"exchange": "", "routing_key": "celery", "redelivered": False},
+        "is_eager": False,
+        "ignore_result": True,
+    }
+
+
+def call_celery(run: Any, request: dict[str, Any]) -> None:
+    """Run one task."""
+    if run(request["id"], (), {}, request).info is not None:
+        raise RuntimeError("the task has to succeed")
 
 
 def call_asgi(app: Any, scope: dict[str, Any]) -> None:

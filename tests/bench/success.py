@@ -1,4 +1,4 @@
-"""What does the middleware add to a request that succeeds?
+"""What does the middleware add to a request that succeeds, and Celery's hook to a task?
 
 Bare, floor and bcd are measured in one process on one application whose outermost layer is
 exchanged, as differences of 0.1 µs are below what two processes differ by anyhow. The peers
@@ -13,11 +13,18 @@ from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from bcd.integrations import asgi, wsgi
+from bcd.integrations import asgi, celery, wsgi
 from bcd.integrations.flask import Bcd
 from bcd.integrations.starlette import instrument
-from tests.bench.apps import flask_app, starlette_app
-from tests.bench.calls import asgi_request, call_asgi, call_wsgi, wsgi_request
+from tests.bench.apps import celery_task, flask_app, starlette_app
+from tests.bench.calls import (
+    asgi_request,
+    call_asgi,
+    call_celery,
+    call_wsgi,
+    celery_request,
+    wsgi_request,
+)
 from tests.bench.peers import (
     OPENTELEMETRY,
     SENTRY,
@@ -33,11 +40,16 @@ if TYPE_CHECKING:
 
     from tests.bench.calls import Call
 
-ROUNDS = {"Starlette": 3000, "Flask": 800}
+ROUNDS = {"Starlette": 3000, "Flask": 800, "Celery": 2000}
 REQUESTS = 50
 """A round; long enough to be timed, short enough to run without an interruption mostly."""
 
-GOALS = {"bcd: BcdMiddleware(app)": 0.3, "bcd: instrument(app)": 0.3, "bcd: Bcd(app)": 0.2}
+GOALS = {
+    "bcd: BcdMiddleware(app)": 0.3,
+    "bcd: instrument(app)": 0.3,
+    "bcd: Bcd(app)": 0.2,
+    "bcd: setup()": 0.1,
+}
 PEERS = {
     **({"opentelemetry": "OpenTelemetry (no span sampled)"} if OPENTELEMETRY else {}),
     **({"sentry": "sentry-sdk (defaults)"} if SENTRY else {}),
@@ -118,6 +130,20 @@ def flask_cases() -> dict[str, Callable[[], float]]:
     }
 
 
+def celery_cases() -> dict[str, Callable[[], float]]:
+    """How a round of each variant is measured."""
+    measured = partial(microseconds, call_celery, celery_request, celery_task())
+
+    def with_hook() -> float:
+        handle = celery.setup()
+        try:
+            return measured()
+        finally:
+            handle.uninstall()
+
+    return {"bare": measured, CONTROL: measured, "bcd: setup()": with_hook}
+
+
 def show(framework: str, cases: dict[str, Callable[[], float]]) -> None:
     """Measure one framework and print its table."""
     interleave(cases, 5)
@@ -125,6 +151,8 @@ def show(framework: str, cases: dict[str, Callable[[], float]]) -> None:
         found = interleave(cases, ROUNDS[framework])
         bare = found["bare"]
         for peer, title in PEERS.items():
+            if (framework, peer) == ("Celery", "opentelemetry"):
+                continue  # its instrumentation is another package
             with Worker("tests.bench.success", framework, peer, folder="") as watched:
                 found[title] = watched.ask(rounds=100)
     rows = []
@@ -134,8 +162,9 @@ def show(framework: str, cases: dict[str, Callable[[], float]]) -> None:
         rows.append(
             [name, f"{statistics.median(times):.2f}", f"{middle:+.2f}", f"{least:+.2f}", goal]
         )
-    head = ["µs a request", "median", "added", "(of minima)", "goal"]
-    print_table(f"{framework}: a request that succeeds", head, rows)
+    what = "task" if framework == "Celery" else "request"
+    head = [f"µs a {what}", "median", "added", "(of minima)", "goal"]
+    print_table(f"{framework}: a {what} that succeeds", head, rows)
     if not (SENTRY and OPENTELEMETRY):
         print("  sentry-sdk or OpenTelemetry is not installed and was skipped")
 
@@ -149,13 +178,16 @@ def watched_by(framework: str, peer: str) -> Callable[..., list[float]]:
     """How rounds are measured under a peer."""
     if peer == "sentry":
         start_sentry()
-    app = flask_app() if framework == "Flask" else starlette_app()
-    if peer == "opentelemetry":
-        instrument_by_opentelemetry(framework, app)
-    if framework == "Flask":
-        measured = partial(microseconds, call_wsgi, wsgi_request, app)
+    if framework == "Celery":
+        measured = partial(microseconds, call_celery, celery_request, celery_task())
     else:
-        measured = partial(microseconds, call_asgi, asgi_request, app)
+        app = flask_app() if framework == "Flask" else starlette_app()
+        if peer == "opentelemetry":
+            instrument_by_opentelemetry(framework, app)
+        if framework == "Flask":
+            measured = partial(microseconds, call_wsgi, wsgi_request, app)
+        else:
+            measured = partial(microseconds, call_asgi, asgi_request, app)
 
     def answer(rounds: int) -> list[float]:
         with quiet():
@@ -170,3 +202,4 @@ if __name__ == "__main__":
     else:
         show("Starlette", starlette_cases())
         show("Flask", flask_cases())
+        show("Celery", celery_cases())
