@@ -89,10 +89,12 @@ class Worker:
                 self.lines.append(line.rstrip())
                 if line.rstrip().endswith(" ready."):
                     self._ready.set()
+        self._ready.set()
 
     def wait_until_ready(self) -> None:
         """Wait until it takes tasks."""
         assert self._ready.wait(PATIENCE), self.lines
+        assert any(line.endswith(" ready.") for line in self.lines), self.lines
 
     def send(self, name: str, *arguments: object, **options: Any) -> None:
         """Send one of the program's tasks, whose id is its name if it gets no other."""
@@ -102,7 +104,8 @@ class Worker:
     def meta(self, task_id: str) -> dict[str, Any] | None:
         """What is stored of a task's outcome, to the letter."""
         with redis.Redis.from_url(REDIS) as server:
-            stored = server.get(f"{self.name}:celery-task-meta-{task_id}")
+            keys = (f"{self.name}:{mark}celery-task-meta-{task_id}" for mark in ("", "_"))  # 5.3
+            stored = next(filter(None, map(server.get, keys)), None)
         return None if stored is None else json.loads(stored)  # type: ignore[arg-type]
 
     def outcome(self, task_id: str) -> dict[str, Any]:

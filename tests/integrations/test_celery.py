@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,7 +118,7 @@ class Workers:
         self._folder = folder
         self._virtual_host = virtual_host
         self._all: list[Worker] = []
-        self._started: dict[tuple[str, str, bool], Worker] = {}
+        self._started: dict[tuple[str, str, bool], Future[Worker]] = {}
 
     def get(self, pool: str, broker: str, *, traced: bool = True) -> Worker:
         """One with or without bcd."""
@@ -127,9 +127,8 @@ class Workers:
         if (pool, broker, traced) not in self._started:
             keys = [(pool, broker, True), (pool, broker, False)]
             with ThreadPoolExecutor() as threads:
-                for key, worker in zip(keys, threads.map(self._start, keys), strict=True):
-                    self._started[key] = worker
-        return self._started[pool, broker, traced]
+                self._started |= {key: threads.submit(self._start, key) for key in keys}
+        return self._started[pool, broker, traced].result()
 
     def _start(self, key: tuple[str, str, bool]) -> Worker:
         pool, broker, traced = key
