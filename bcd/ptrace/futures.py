@@ -54,6 +54,8 @@ class Futures:
         self._told: dict[int, list[int]] = {}
         self._names: dict[int, frozenset[str]] = {}
         self._callbacks: dict[int, _Told] = {}
+        self.completions: dict[int, int] = {}
+        """Queue of an ``as_completed`` → the callback that fills it; until 3.12."""
 
     def is_python_task(self, task: int) -> bool:
         """Whether a task or future is of asyncio's Python class, which keeps all in attributes."""
@@ -76,7 +78,7 @@ class Futures:
         if not name:
             return "?"
         if self._objects.type_of(name).flags & STR:
-            return self._target.redactor.text(self._objects.text(name, 200)[0])
+            return self._target.short_text(name, "the name of a task")
         number = self._objects.integer(name)  # 3.13 and later make the text when it is asked for
         return f"Task-{number}"
 
@@ -108,10 +110,14 @@ class Futures:
         except FAULTS as fault:
             self._target.remarks.note(f"callbacks of the task at {task:#x}: {fault}")
 
+    def wait_for_next(self, task: int, completions: int) -> None:
+        """Remember that a task waits for the next of an ``as_completed``: its queue or itself."""
+        self._waiting.setdefault(completions, []).append(task)
+
     def awaited_by(self, task: int) -> list[int]:
         """The tasks that wait for a task, each once, once all tasks were noted."""
         found = dict.fromkeys(self._waiting.get(task, ()))
-        for told in self._told.get(task, ()):
+        for told in self._told_by(task):
             found.update(dict.fromkeys(self._waiting.get(told, ())))
         if sys.version_info >= (3, 14):
             try:
@@ -120,6 +126,22 @@ class Futures:
                 self._target.remarks.note(f"who waits for the task at {task:#x}: {fault}")
         found.pop(task, None)
         return list(found)
+
+    def _told_by(self, task: int) -> list[int]:
+        """The futures that are set when a task is done, and those that are set by them in turn."""
+        told = list(self._told.get(task, ()))
+        for future in told:
+            if len(told) > _MOST_WAITING:
+                break
+            if future not in self._waiting:
+                told += [other for other in self._told_by_future(future) if other not in told]
+        return told
+
+    def _told_by_future(self, future: int) -> list[int]:
+        if future not in self._told and not _FUTURES.isdisjoint(self._bases(future)):
+            self._told[future] = []
+            self.note(future, 0)
+        return self._told.get(future, [])
 
     def _known_to_asyncio(self, task: int) -> Iterator[int]:
         """The tasks that asyncio itself knows to wait for a task, through futures or not (3.14+).
@@ -180,20 +202,30 @@ class Futures:
 
         A TaskGroup is told by a bound method and knows its parent. ``wait`` and ``shield`` are
         told by closures, and 3.11's ``wait_for`` by a partial, that hold the future awaited.
+        ``as_completed`` is told by a closure that holds its queue, from 3.13 on by a method.
         """
         kind = self._objects.type_address(callback)
         if kind == self._objects.static(types.MethodType):
-            told.parents.extend(self._parent_of_group(callback))
+            owner = self._memory.word(callback + self._target.layout.misc.method_self)
+            told.parents.extend(self._parent_of_group(owner))
+            if self._objects.type_of(owner).full_name == "asyncio.tasks._AsCompletedIterator":
+                told.futures.append(owner)
         elif kind == self._objects.static(types.FunctionType):
             held = self._closure(callback)
             told.futures.extend(self._futures_in(held))
+            told.futures.extend(self._queues_in(held, callback))
             told.parents.extend(self._hosts_in(held))
         elif self._objects.type_info(kind).full_name == "functools.partial":
             args = self._memory.word(callback + self._target.layout.misc.partial_args)
             told.futures.extend(self._futures_in(self._objects.sequence(args, 1)[0]))
 
-    def _parent_of_group(self, method: int) -> Iterator[int]:
-        owner = self._memory.word(method + self._target.layout.misc.method_self)
+    def _queues_in(self, held: list[int], callback: int) -> Iterator[int]:
+        for owner in held:
+            if self._objects.type_of(owner).full_name == "asyncio.queues.Queue":
+                self.completions[owner] = callback
+                yield owner
+
+    def _parent_of_group(self, owner: int) -> Iterator[int]:
         if self._objects.type_of(owner).full_name == "asyncio.taskgroups.TaskGroup":
             parent = self._objects.attribute(owner, "_parent_task")
             if parent:

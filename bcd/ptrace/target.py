@@ -43,6 +43,20 @@ class Target:
         self.remarks = Remarks()
         self.forget()
 
+    def short_text(self, address: int, what: str, limit: int = 200) -> str:
+        """A name or the like, without secrets; what is cut of it is said.
+
+        Args:
+            address: Of the string.
+            what: What it is of, for what is said.
+            limit: Characters that are kept.
+        """
+        text, length = self.objects.text(address, limit)
+        if length > limit:
+            self.remarks.cut(f"{what} of {length:,} characters: the first {limit} are kept")
+            text += "…"
+        return self.redactor.text(text)
+
     def forget(self) -> None:
         """Drop all that was read and may have changed since; at first there is nothing."""
         self.memory.forget()

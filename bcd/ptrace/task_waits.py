@@ -14,7 +14,7 @@ from bcd.ptrace.circles import circles
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.objects import EXCEPTION
 from bcd.ptrace.thread_waits import ThreadWaits
-from bcd.ptrace.waits import Fields, Wait, seconds
+from bcd.ptrace.waits import Fields, Wait, is_finite, seconds
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 _LOCK = ("asyncio/locks.py", "Lock.acquire")
 _LOOP = "BaseSelectorEventLoop"
 _ANYIO = "anyio/_backends/_asyncio.py"
+_COMPLETING = frozenset(
+    ("asyncio/tasks.py", f"{where}._wait_for_one")
+    for where in ("as_completed.<locals>", "_AsCompletedIterator")
+)
 _FINISHED = frozenset({"FINISHED", "CANCELLED", "CANCELLED_AND_NOTIFIED"})
+_INNERMOST = 3
+"""Frames of a task in which ``as_completed`` is looked for: below it is a queue's alone."""
 _MOST_BLOCKS = 1000
 _MOST_CELLS = 16
 _CHAINS = {
@@ -100,6 +106,7 @@ class TaskWaits:
             ("asyncio/tasks.py", "sleep"): self._sleep,
             ("asyncio/tasks.py", "_wait"): self._several,
             ("asyncio/tasks.py", "wait_for"): self._inner_task,
+            **dict.fromkeys(_COMPLETING, self._next_completed),
             ("asyncio/taskgroups.py", "TaskGroup.__aexit__"): self._group,
             ("asyncio/taskgroups.py", "TaskGroup._aexit"): self._group,
             ("asyncio/streams.py", "StreamReader._wait_for_data"): self._data,
@@ -126,6 +133,9 @@ class TaskWaits:
     def know(self, task: Suspended) -> None:
         """Remember a task: it may hold what others wait for."""
         self.tasks.append(task)
+        for frame in task.frames[:_INNERMOST]:
+            if self._place(frame) in _COMPLETING:
+                self._futures.wait_for_next(task.address, self._completions(frame))
 
     def tell(self, task: Suspended, entry: dict[str, object]) -> None:
         """Say of a task of a snapshot what it waits for and who holds it."""
@@ -256,13 +266,15 @@ class TaskWaits:
         if length is None:
             return None
         ends = self._fields.follow(self._evaluation.variable(frame, "h"), "_when")
+        if not is_finite(length):  # it would be a sleep of "inf s"
+            return Wait("a sleep without end")
         words = f"a sleep of {seconds(length)}"
         return Wait(words + self._left(ends, "{} left"), bounded=True)
 
     def _left(self, ends: int, words: str) -> str:
         """Words for the time until a moment of the loop's clock, "" where that is not known."""
         moment = self._fields.number(ends)
-        if moment is None:
+        if moment is None or not is_finite(moment):
             return ""
         return f", {words.format(seconds(max(0.0, moment - self._target.moment)))}"
 
@@ -282,6 +294,25 @@ class TaskWaits:
         task = self._evaluation.variable(frame, "fut")
         own = self._evaluation.variable(frame, "waiter")
         return self._task(task) if own and task and self._futures.is_task(task) else None
+
+    def _completions(self, frame: int) -> int:
+        """What ``as_completed`` keeps its results in, until 3.12 a queue, or itself."""
+        return self._evaluation.variable(frame, "done") or self._itself(frame)
+
+    def _next_completed(self, frame: int) -> Wait | None:
+        completions = self._completions(frame)
+        callback = self._futures.completions.get(completions, 0)
+        if callback:
+            _, cells = self._function(callback)
+            todo, handle = cells.get("todo", 0), cells.get("timeout_handle", 0)
+        else:
+            todo = self._fields.follow(completions, "_todo")
+            handle = self._fields.follow(completions, "_timeout_handle")
+        number = self._fields.size(todo)
+        if number is None:
+            return None
+        limit = self._left(self._fields.follow(handle, "_when"), "for {} more at the most")
+        return Wait(f"the next of {number} futures{limit}")
 
     def _task(self, task: int) -> Wait:
         return Wait(f"task {self._futures.name(task)}", task)
@@ -382,7 +413,8 @@ class TaskWaits:
                 ends = self._end_set_by(frame)
             except FAULTS:
                 continue
-            moments += [moment for moment in map(self._fields.number, ends) if moment is not None]
+            known = map(self._fields.number, ends)
+            moments += [each for each in known if each is not None and is_finite(each)]
         if not moments:
             return ""
         return f", for {seconds(max(0.0, min(moments) - self._target.moment))} more at the most"

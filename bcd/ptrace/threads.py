@@ -77,7 +77,8 @@ class Threads:
                 if name and objects.type_of(name).flags & STR:
                     true = objects.static(True)
                     ident = objects.integer(key) or 0
-                    found[ident] = (objects.text(name, 100)[0], daemon == true)
+                    text = self._target.short_text(name, "the name of a thread")
+                    found[ident] = (text, daemon == true)
         except FAULTS as fault:
             self._target.remarks.note(f"names of threads: {fault}")
         return found

@@ -57,7 +57,7 @@ class Fields:
         held = self.follow(address, name)
         if not held or not self._objects.type_of(held).flags & STR:
             return ""
-        return self._target.redactor.text(self._objects.text(held, 200)[0])
+        return self._target.short_text(held, f"the {name.strip('_')} of {self.at(address)}")
 
     def number(self, address: int) -> int | float | None:
         """The value of an int or a float, None where it is neither."""
@@ -102,5 +102,10 @@ class Fields:
 
 
 def seconds(number: float) -> str:
-    """A time in words."""
+    """A time in words; it has to be finite."""
     return f"{number:.1f} s" if number < 100 else f"{number:,.0f} s"  # noqa: PLR2004 - digits
+
+
+def is_finite(number: float) -> bool:
+    """Whether a time has an end; one of ``math.inf`` has none. `math` may be a file to load."""
+    return number - number == 0

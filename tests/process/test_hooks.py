@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bcd.snapshot.limits import DEFAULTS
 from tests.process.ended import Ended, run_program
 from tests.recording import RecordingProgram
 
@@ -273,6 +274,21 @@ def test_environment_alone(run: Callable[..., Ended]) -> None:
     assert snapshot.attributes["service.name"] == "shop"
     assert ended.stderr.count("[bcd]") == 1
     assert "BCD_LIMITS is 'frames=many'; " in ended.stderr
+
+
+@pytest.mark.parametrize("setup", ["from bcd.integrations import hooks; hooks.install()", INIT])
+def test_limits_of_the_environment(run: Callable[..., Ended], setup: str) -> None:
+    """What ``BCD_LIMITS`` says holds for the tracer: the snapshot names it, and keeps to it."""
+    ended = run(FLUSH + setup, MAIN, BCD_LIMITS="message=10,variables=1")
+    (snapshot,) = ended.snapshots
+    limits = snapshot.tracer.limits
+    assert (limits["message"], limits["variables"], limits["depth"]) == (10, 1, DEFAULTS["depth"])
+    assert snapshot.exception is not None
+    (error,) = snapshot.exception.list
+    assert error.message == "no order 5"
+    assert [len(frame.locals) for frame in error.frames] == [1, 1]
+    assert "fail: the first 1 variables" not in snapshot.truncated
+    assert "<module>: the first 1 variables" in snapshot.truncated
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,15 @@ def traced(run_target: Run, version: str) -> Traced:
     (one,) = run_target("interpreters.py")
     notes = [note for note in one.snapshot["notes"] if "beside the main one" not in note]
     assert notes == []
-    assert len(one.snapshot["notes"]) == {"3.11": 2, "3.12": 1}.get(version, 0)
+    assert len(one.snapshot["notes"]) == len(SHARED.get(version, ()))
     return one
+
+
+SHARED = {
+    "3.11": ("the thread that made them", "share asyncio's register"),
+    "3.12": ("the thread that made them",),
+}
+"""Version → of what a note says that interpreters have it in common."""
 
 
 def functions(thread: dict[str, Any]) -> list[str]:
@@ -72,3 +79,25 @@ class TestInterpreters:
         assert task.get("interpreter") == (None if version == "3.11" else traced.truth["ids"][1])
         assert functions(task)[0] == "stands_in_task"
         assert task["waiting_for"].endswith("to be set")
+
+
+class TestNotes:
+    def test_what_earlier_versions_do_not_keep_apart(self, traced: Traced, version: str) -> None:
+        """A note each; from 3.13 on there is none."""
+        shared = SHARED.get(version, ())
+        for note, words in zip(traced.snapshot["notes"], shared, strict=True):
+            assert note.startswith("interpreters beside the main one: ")
+            assert words in note
+
+    def test_one_that_runs_with_a_gil_of_its_own(self, run_target: Run, version: str) -> None:
+        """It ran while the process was copied, which is said; one that shares the GIL stood."""
+        if version == "3.11":
+            pytest.skip("interpreters have GILs of their own from Python 3.12 on")
+        (one,) = run_target("interpreters.py", "busy")
+        shared, own = one.truth["ids"]
+        said = f"interpreter {own} has a GIL of its own and ran while the process was copied"
+        notes = [note for note in one.snapshot["notes"] if "GIL" in note]
+        assert [note.partition(":")[0] for note in notes] == [said]
+        busy = [t for t in one.snapshot["threads"] if t.get("interpreter") == own]
+        assert [thread["gil"] for thread in busy] == [True]
+        assert shared in [thread.get("interpreter") for thread in one.snapshot["threads"]]

@@ -82,6 +82,15 @@ def test_of_a_value(
     assert entry["truncated"] is True
 
 
+def test_of_a_name(limited: dict[str, dict[str, Any]]) -> None:
+    """Names of threads and tasks are cut, too, which is no limit that can be set; that is told."""
+    snapshot = limited["message"]
+    assert "t" * 200 + "…" in [thread["name"] for thread in snapshot["threads"]]
+    assert "k" * 200 + "…" in [task["name"] for task in snapshot["tasks"]]
+    for what in ("thread", "task"):
+        assert told(snapshot, f"the name of a {what} of 250 characters: the first 200 are kept")
+
+
 def test_of_a_message(limited: dict[str, dict[str, Any]]) -> None:
     """So many characters of a message are kept; how many there were is told."""
     assert limited["message"]["exception"]["list"][0]["message"] == "m" * 20 + "…"

@@ -387,6 +387,10 @@ zoneinfo
 __import__('encodings.utf_8')
 __import__('__main__')
 types.ModuleType('made')
+typing.TypeVar('T', bound=int)
+typing.TypeVar('T', covariant=True)
+typing.ParamSpec('P')
+[typing.TypeVar('T', contravariant=True)]
 contextvars.ContextVar('plain')
 contextvars.ContextVar('with_default', default=[1])
 contextvars.copy_context()
@@ -511,6 +515,16 @@ class TestValues:
     def test_equal_repr(self, run_target: Run) -> None:
         """Each value of a builtin type, named tuple, enumeration or class is its repr."""
         assert differences(EXPRESSIONS, run_target) == []
+
+    def test_generators(self, run_target: Run) -> None:
+        """Generators, coroutines and asynchronous generators say where each of them stands."""
+        (traced,) = run_target("generators.py")
+        frames = traced.snapshot["threads"][0]["frames"]
+        (main,) = [frame for frame in frames if frame["function"] == "main"]
+        shown = {variable["name"]: variable["value"] for variable in main["locals"]}
+        assert {name: shown[name] for name, _ in traced.truth} == dict(traced.truth)
+        states = {text.rpartition(", ")[2].partition(" at line")[0] for _, text in traced.truth}
+        assert states == {"finished>", "not started>", "running>", "suspended"}
 
     @settings(
         max_examples=4,

@@ -33,6 +33,7 @@ _GROUPS = {
     **dict.fromkeys(("celery", "flask", "httpx", "starlette", "werkzeug"), "web"),
     **dict.fromkeys(("django", "pydantic", "sqlalchemy"), "models"),
     **dict.fromkeys(("numpy", "pandas"), "arrays"),
+    "typing": "parameters",
 }
 """First part of a type's full name → the module here that knows some of its types."""
 

@@ -88,6 +88,9 @@ def _barriers(renderer: Renderer, _search: Search) -> Show:
     return show
 
 
+_LONGEST_NAME = 200
+
+
 def _threads(renderer: Renderer, search: Search) -> Show:
     has_ended = _ended_by_handle(renderer, search) if sys.version_info >= (3, 13) else None
 
@@ -102,7 +105,10 @@ def _threads(renderer: Renderer, search: Search) -> Show:
         ident = held.get("_ident", 0)
         if ident and ident != renderer.objects.static(None):
             status += f" {renderer.objects.integer(ident)}"
-        name = renderer.objects.text(held["_name"], 200)[0]
+        name, length = renderer.objects.text(held["_name"], _LONGEST_NAME)
+        if length > _LONGEST_NAME:
+            renderer.mark_cut()
+            name += "…"
         return f"<{info.short}({renderer.redactor.text(name)}, {status})>"
 
     return show

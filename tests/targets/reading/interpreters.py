@@ -1,4 +1,7 @@
-"""A process of three interpreters, each with a thread that stands still."""
+"""A process of three interpreters, each with a thread that stands still.
+
+With the argument "busy", that of the one with a GIL of its own never stands still.
+"""
 
 import os
 import sys
@@ -27,6 +30,14 @@ async def main():
     await asyncio.create_task(stands_in_task(asyncio.Event()), name="task of another")
 asyncio.run(main())
 """
+BUSY = """
+import os
+def is_busy(number):
+    os.write({ready}, b".")
+    while True:
+        number += 1
+is_busy(0)
+"""
 
 
 def make(isolated):
@@ -44,6 +55,8 @@ def runs(made, code):
     (getattr(module, "exec", None) or module.run_string)(number, code)
 
 
+IS_BUSY = sys.argv[2:] == ["busy"]
+CODE_OF_OWN = BUSY if IS_BUSY else WITH_TASKS
 ready, telling = os.pipe()
 ending, end = os.pipe()
 shared, own = make(False), make(True)
@@ -51,13 +64,13 @@ threads = [
     threading.Thread(
         target=runs, args=(made, code.format(ready=telling, end=ending)), name=name, daemon=True
     )
-    for made, code, name in ((shared, WAITING, "shared"), (own, WITH_TASKS, "own"))
+    for made, code, name in ((shared, WAITING, "shared"), (own, CODE_OF_OWN, "own"))
 ]
 for thread in threads:
     thread.start()
 for _ in range(3):
     os.read(ready, 1)
-standing(threads)
+standing(threads[:1] if IS_BUSY else threads)
 tracer = truth.Recorder()
 told = {
     "tids": {thread.name: thread.native_id for thread in threads},

@@ -41,7 +41,8 @@ async def waits(future):
 
 async def main():
     future = asyncio.get_running_loop().create_future()
-    tasks = [asyncio.create_task(waits(future)) for _ in range(9)]
+    tasks = [asyncio.create_task(waits(future)) for _ in range(8)]
+    tasks.append(asyncio.create_task(waits(future), name="k" * 250))
     await asyncio.sleep(0)
     for name, value in SMALL.items():
         tracer = truth.Recorder(limits={name: value, **({} if name == "deadline_ms" else {"deadline_ms": 20000})})
@@ -50,7 +51,8 @@ async def main():
     await asyncio.gather(*tasks)
 
 
-threads = [threading.Thread(target=gate.wait, daemon=True) for _ in range(5)]
+threads = [threading.Thread(target=gate.wait, daemon=True) for _ in range(4)]
+threads.append(threading.Thread(target=gate.wait, daemon=True, name="t" * 250))
 for thread in threads:
     thread.start()
 asyncio.run(main())

@@ -313,6 +313,7 @@ async def elsewhere(number, ready):
     loop = asyncio.get_running_loop()
     future = loop.create_future()
     tasks = [asyncio.create_task(deep(future, n), name=f"loop {number}: {n}") for n in range(3)]
+    tasks = list(map(truth.is_let_go, tasks))
     tasks.append(Own(leaf(future), loop=loop, name="own"))
     for _ in range(5):
         await asyncio.sleep(0)
@@ -325,13 +326,16 @@ def make_loop():
     if LOOP == "uvloop":
         import uvloop
 
-        return uvloop.new_event_loop()
-    loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
+    else:
+        loop = asyncio.new_event_loop()
     if LOOP == "python":
         loop.set_task_factory(lambda loop, coroutine, **named: asyncio.tasks._PyTask(coroutine, loop=loop, **named))
     if LOOP == "eager":
         loop.set_task_factory(asyncio.eager_task_factory)
-    loop.set_debug(LOOP == "debug")
+    if LOOP != "uvloop":
+        loop.set_debug(LOOP == "debug")
+    truth.note_creators(loop)
     return loop
 
 
@@ -369,7 +373,7 @@ async def settled(ready):
 async def main():
     loop = asyncio.get_running_loop()
     future = loop.create_future()
-    tasks = [asyncio.create_task(f(future), name=f.__name__) for f in SCENARIOS]
+    tasks = [truth.is_let_go(asyncio.create_task(f(future), name=f.__name__)) for f in SCENARIOS]
     ready = []
     for number in range(2):
         threading.Thread(target=run, args=(elsewhere(number, ready),), daemon=True).start()
@@ -378,7 +382,7 @@ async def main():
     for _ in range(20):
         await asyncio.sleep(0)
     await settled(ready)
-    tasks.append(asyncio.create_task(not_started(future), name="not started"))
+    tasks.append(truth.is_let_go(asyncio.create_task(not_started(future), name="not started")))
     loops = [loop, *(other for other, _ in ready)]
     await asyncio.create_task(traces(2, future, loops), name="tracing")
     os._exit(0)

@@ -5,10 +5,17 @@ import errno
 import json
 import os
 import socket
+import typing
 
 import truth
 
 import bcd
+
+
+VARIABLES = [typing.TypeVar("T"), typing.TypeVar("T_co", covariant=True)]
+VARIABLES += [typing.TypeVar("T_contra", contravariant=True), typing.ParamSpec("P"), typing.TypeVarTuple("Ts")]
+if hasattr(typing, "TypeAliasType"):  # from 3.12 on
+    exec("def inferred[T, *Ts, **P](): ...\nVARIABLES += inferred.__type_params__")
 
 
 class Key(KeyError):
@@ -46,6 +53,9 @@ def errors():
     yield ValueError(-(2**70))
     yield ValueError(b"bytes")
     yield ValueError(("tuple",))
+    yield from map(TypeError, VARIABLES)
+    yield KeyError(VARIABLES[0])
+    yield TypeError(*VARIABLES)
     yield ValueError(["list", {"k": 1}])
     yield ValueError("")
     yield KeyError()

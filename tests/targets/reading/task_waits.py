@@ -113,6 +113,26 @@ class Scenes:
         self.tell("a sleep of 1,000 s, _ left")
         await asyncio.sleep(1000)
 
+    async def sleeps_for_ever(self):
+        self.tell("a sleep without end")
+        await asyncio.sleep(float("inf"))
+
+    async def awaits_event_without_limit(self):
+        self.tell(f"{at(self.event)} to be set")
+        async with asyncio.timeout(float("inf")):
+            await self.event.wait()
+
+    async def completes(self):
+        self.tell("the next of 1 futures, for _ more at the most")
+        works = (self.event.wait(), asyncio.sleep(0))
+        for each in asyncio.as_completed(works, timeout=1000):
+            await each
+
+    async def completes_without_limit(self):
+        self.tell("the next of 2 futures")
+        for each in asyncio.as_completed([self.event.wait(), self.event.wait()]):
+            await each
+
     async def gathers(self):
         self.tell("gather of 3 tasks, 1 done")
         tasks = [asyncio.create_task(self.event.wait()) for _ in range(2)]

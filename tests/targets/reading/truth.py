@@ -293,10 +293,46 @@ handled_in = {}
 """Task → what it handles, of those that told."""
 
 
-def tell_handled():
-    # From 3.14 on current_task() does not know those of asyncio's own Python class.
+def current_task(loop=None):
+    # From 3.14 on asyncio's does not know those of asyncio's own Python class.
     of_python = getattr(asyncio.tasks, "_py_current_task", asyncio.current_task)
-    handled_in[asyncio.current_task() or of_python()] = sys.exception()
+    return asyncio.current_task(loop) or of_python(loop)
+
+
+def tell_handled():
+    handled_in[current_task()] = sys.exception()
+
+
+creators = {}
+"""Task → the one that made it and waits for it, of the loops that were told to note it."""
+
+
+def note_creators(loop):
+    """Let a loop note who makes a task; whoever does not wait for it has to call ``is_let_go``."""
+    make = loop.get_task_factory() or (lambda loop, coroutine, **named: asyncio.Task(coroutine, loop=loop, **named))
+
+    def factory(loop, coroutine, **named):
+        creator = current_task(loop)
+        task = make(loop, coroutine, **named)
+        creators[task] = creator
+        return task
+
+    loop.set_task_factory(factory)
+
+
+def is_let_go(task):
+    creators[task] = None
+    return task
+
+
+def waiting_for(task):
+    """The tasks that wait for a task, None where that is not known; as asyncio has it, too (3.14)."""
+    of_asyncio = awaiting(task)
+    if task not in creators:
+        return of_asyncio
+    found = [hex(id(creators[task]))] if creators[task] else []
+    assert of_asyncio in (None, found), (task, of_asyncio, found)
+    return found
 
 
 def whole_tasks_truth(*loops, shown=()):
@@ -312,7 +348,7 @@ def whole_tasks_truth(*loops, shown=()):
                     "id": hex(id(task)),
                     "name": task.get_name(),
                     "state": state_of(task, current),
-                    "awaited_by": awaiting(task),
+                    "awaited_by": waiting_for(task),
                     "frames": running_truth(task)
                     if task is current
                     else [frame_truth(frame) for frame in chain_frames(coroutine)],
