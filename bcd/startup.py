@@ -1,9 +1,10 @@
-"""``init``: set bcd up for the whole process in one line."""
+"""``init``: set bcd up for the whole process in one line; ``start``: do so without being asked."""
 
 from __future__ import annotations
 
 import _thread
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from bcd._greenlets import limitation
@@ -11,8 +12,16 @@ from bcd.config import config_from, current_config, update_config
 from bcd.errors import ConfigError
 from bcd.integrations import automatic, hooks
 from bcd.notice import notice
-from bcd.settings import NamedFunction, a_config, checked, misspelled, read, replace_settings
-from bcd.tracers import set_default_tracer
+from bcd.settings import (
+    NamedFunction,
+    a_config,
+    checked,
+    current_settings,
+    misspelled,
+    read,
+    replace_settings,
+)
+from bcd.tracers import default_tracer, set_default_tracer
 from bcd.tracers._choice import make
 from bcd.variables import Variables
 
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from bcd.settings import Arguments, Settings
     from bcd.tracer import Tracer, TracerSig
 
-__all__ = ["init"]
+__all__ = ["init", "start"]
 
 
 def init(**arguments: Unpack[Arguments]) -> None:
@@ -42,8 +51,8 @@ def init(**arguments: Unpack[Arguments]) -> None:
               takes the options of Backtrace's ptrace. See :func:`bcd.tracers.default_tracer`.
             - ``config``: a :class:`bcd.GlobalConfig`; its fields have variables of their own,
               such as ``BCD_RATE_LIMIT``.
-            - ``hooks``: which of ``excepthook``, ``threading``, ``asyncio`` (these three by
-              default), ``unraisable``, ``logging`` and ``signals`` to install; see
+            - ``hooks``: which of ``excepthook``, ``threading``, ``multiprocessing``, ``asyncio``
+              (these four by default), ``unraisable``, ``logging`` and ``signals`` to install; see
               :func:`bcd.integrations.hooks.install` and :func:`bcd.register`.
             - ``integrations``: which frameworks to have watched as a whole, once the program
               imports them: names (``starlette``, which is FastAPI too, ``flask``, ``django``,
@@ -78,6 +87,22 @@ def init(**arguments: Unpack[Arguments]) -> None:
         _installed.replace(settings, config, tracer)
     if (limited := limitation()) is not None:
         notice(limited)
+
+
+def start() -> None:
+    """Set bcd up as the environment says, in a program that does not ask for it.
+
+    What cannot be used is told on stderr, and what holds by default is taken; no function of the
+    program is looked up before it is needed.
+    """
+    settings, config = current_settings(), current_config()
+    with _Installed.lock:
+        try:
+            _installed.replace(settings, config, default_tracer())
+        except ConfigError as problem:  # the signals cannot be had
+            notice(f"{problem}; they are not traced")
+            others = tuple(hook for hook in settings.hooks if hook != "signals")
+            _installed.replace(replace(settings, hooks=others), config, default_tracer())
 
 
 def _config(given: object, variables: Variables) -> GlobalConfig:

@@ -89,10 +89,11 @@ def install(
         before_trace: Gets ``(error, attributes)``; returns the attributes, edited or not, or
             None for no trace.
         points: Where: ``excepthook`` is the main thread (``sys.excepthook``), ``threading`` the
-            others, ``asyncio`` what its event loops report (a task that failed and was never
-            awaited, a callback that failed), ``unraisable`` what comes up where nothing can be
-            raised, as in ``__del__``, ``logging`` what the program logs at ERROR and above with
-            ``exc_info``, whatever its handlers; see :mod:`bcd.integrations.logging` for a handler.
+            others, ``multiprocessing`` the processes that it starts, ``asyncio`` what its event
+            loops report (a task that failed and was never awaited, a callback that failed),
+            ``unraisable`` what comes up where nothing can be raised, as in ``__del__``,
+            ``logging`` what the program logs at ERROR and above with ``exc_info``, whatever its
+            handlers; see :mod:`bcd.integrations.logging` for a handler.
 
     Returns:
         What uninstalls them.
@@ -108,7 +109,7 @@ def install(
     for name in chosen:
         for module, point in _LATER.get(name, {}).items():
             handle.add_later(module, point)
-        if name in _HERE:
+        if name not in _LATER:
             handle.add(_HERE[name])
     return handle
 
@@ -247,6 +248,22 @@ def _handling(point: Point, before: Callable[..., object]) -> Callable[..., obje
     return call_handlers
 
 
+def _printing(point: Point, before: Callable[..., None]) -> Callable[..., None]:
+    from multiprocessing.process import BaseProcess  # the program has loaded it
+
+    bootstrap = BaseProcess._bootstrap.__code__  # type: ignore[attr-defined]  # noqa: SLF001 - see below
+
+    @wraps(before)
+    def print_exc(*arguments: Any, **named: Any) -> None:
+        if sys._getframe(1).f_code is bootstrap:  # noqa: SLF001 - documented
+            capture, error = point.capture_of(print_exc), sys.exception()
+            if capture is not None and error is not None:
+                capture.take(error, _Uncaught("multiprocessing"))
+        before(*arguments, **named)
+
+    return print_exc
+
+
 _ERROR = 40  # logging.ERROR
 _REPORT = "call_exception_handler"
 
@@ -279,7 +296,20 @@ def _point_of_loggers() -> Point:
     return point_of_class(Logger, "callHandlers", _handling)
 
 
-_LATER = {
+def _point_of_children() -> Point:
+    """Processes of ``multiprocessing`` print the error that ends them, and do nothing else with it.
+
+    A wrapped function of theirs would be seen in what is printed.
+
+    Source: multiprocessing/process.py, 3.11 to 3.15: ``_bootstrap``.
+    """
+    import traceback  # what prints it
+
+    return _HERE.setdefault("multiprocessing", Point(traceback, "print_exc", _printing))
+
+
+_LATER: dict[str, dict[str, Callable[[], Point]]] = {
+    "multiprocessing": {"multiprocessing.process": _point_of_children},
     "asyncio": {"asyncio.base_events": _point_of_loops, "uvloop": _point_of_uvloop},
     "logging": {"logging": _point_of_loggers},
 }

@@ -24,7 +24,7 @@ __all__ = [
     "Settings",
 ]
 
-DEFAULT_HOOKS = ("excepthook", "threading", "asyncio")
+DEFAULT_HOOKS = ("excepthook", "threading", "multiprocessing", "asyncio")
 HOOKS = (*DEFAULT_HOOKS, "unraisable", "logging", "signals")
 """The hooks of the process that ``init`` can install."""
 

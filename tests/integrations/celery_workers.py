@@ -45,6 +45,7 @@ class Worker:
     """
 
     program = "celery_program"
+    launcher = (sys.executable, "-W", "ignore", "-m", "celery")
     place = ROOT / "tests" / "integrations" / "programs"
 
     def __init__(
@@ -57,7 +58,7 @@ class Worker:
         self.client = self._make_client(broker)
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-W", "ignore", "-m", "celery", "-A", self.program, "worker"),
+                *(*self.launcher, "-A", self.program, "worker"),
                 *("--pool", pool, "--concurrency", "1", "--loglevel", "INFO", *QUIET, *arguments),
             ],
             cwd=self.place,

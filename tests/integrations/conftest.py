@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +27,9 @@ from bcd.errors import Busy
 from bcd.integrations import _capture, _complaints
 from bcd.integrations._suppressed import suppressed
 from bcd.scope import WANTED
+from tests.polling import PATIENCE, poll
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds that a test waits for what another process does
 
 
 class FakeTrace:
@@ -158,15 +157,6 @@ def call_asgi() -> AsgiCall:
     return call
 
 
-def poll(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for another process; for what it gives no sign that could be waited for."""
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE:g} s for {what}"
-        time.sleep(0.02)
-    return value
-
-
 @dataclass
 class Server:
     """A real web server, with its own folder of snapshots.
@@ -248,8 +238,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start real servers on free ports; they are gone when the test is over."""
     servers: list[Server] = []
 
-    def start(arguments: Sequence[str], folder: str = "snapshots", **environment: str) -> Server:
-        server = _start(arguments, tmp_path / folder, environment)
+    def start(
+        arguments: Sequence[str],
+        folder: str = "snapshots",
+        program: Sequence[str] = (sys.executable, "-m"),
+        **environment: str,
+    ) -> Server:
+        server = _start([*program, *arguments], tmp_path / folder, environment)
         servers.append(server)
         return server
 
@@ -258,9 +253,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         _end(server)
 
 
-def _start(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Server:
+def _start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Server:
     process = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
+        command,
         cwd=ROOT,
         env=os.environ
         | {"BCD_DIR": str(folder), "HOME": str(folder.parent), "PYTHONUNBUFFERED": "1"}

@@ -74,11 +74,14 @@ def run_program(
         timeout=60,
         check=False,
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr, _snapshots(kept))
+    return Ended(ended.returncode, ended.stdout, ended.stderr, snapshots_in(kept))
 
 
-def _snapshots(folder: Path) -> list[Snapshot]:
+def snapshots_in(folder: Path) -> list[Snapshot]:
+    """The snapshots of a folder, oldest first."""
     store = FolderStore(str(folder))
     if not folder.exists():
         return []
-    return [store.find(path.name.partition(".")[0]).snapshot for path in sorted(folder.iterdir())]
+    return [
+        store.find(path.name.partition(".")[0]).snapshot for path in sorted(folder.glob("[!.]*"))
+    ]

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.libraries import need
-from tests.process.ended import Ended, run_program
+from tests.polling import poll
+from tests.process.ended import Ended, run_program, snapshots_in
 from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from bcd.snapshot import Snapshot
 
 FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "
 ALL = FLUSH + (
@@ -152,6 +155,62 @@ def test_group_is_whole(run: Callable[..., Ended]) -> None:
     assert [errors[child].frames[-1].function for child in group.children] == ["fail", "fail"]
 
 
+CHILDREN = """
+    import multiprocessing, sys
+    class Odd(multiprocessing.Process):
+        def run(self):
+            raise LookupError("in a run of its own")
+    def fail():
+        raise LookupError("in a child")
+    def end():
+        sys.exit(3)
+    if __name__ == "__main__":
+        context = multiprocessing.get_context(METHOD)
+        for child in (context.Process(target=fail), context.Process(target=end)):
+            child.start()
+            child.join()
+            print(child.exitcode)
+"""
+
+
+def run_children(
+    run: Callable[..., Ended], tmp_path: Path, setup: str, program: str
+) -> tuple[Ended, list[Snapshot]]:
+    """Run it, and wait for a snapshot: a forked child may end before its tracer."""
+    quiet = "import warnings; warnings.simplefilter('ignore'); "  # of Python itself, from 3.15 on
+    ended = run(quiet + setup, program)
+    folder = tmp_path / "snapshots"
+    if "init" in setup:
+        poll(lambda: [*folder.glob("[!.]*")], "a snapshot")
+    return ended, snapshots_in(folder)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_of_multiprocessing(
+    run: Callable[..., Ended], tmp_path: Path, method: str
+) -> None:
+    """What they print themselves is the same to the byte, and so is how they end."""
+    program = CHILDREN.replace("METHOD", repr(method))
+    hooks = ALL.replace("'asyncio'", "'asyncio', 'multiprocessing'")
+    plain, _ = run_children(run, tmp_path, "import bcd", program)
+    traced, snapshots = run_children(run, tmp_path, hooks, program)
+    number = re.compile(r"Process-\d+|exec\(.*\)")
+    assert traced.stdout == plain.stdout == "1\n3\n"
+    assert number.sub("", traced.stderr) == number.sub("", plain.stderr)
+    (snapshot,) = snapshots
+    assert snapshot.attributes["bcd.hook"] == "multiprocessing"
+    assert snapshot.exception is not None
+    assert snapshot.exception.list[snapshot.exception.root].frames[-1].function == "fail"
+
+
+def test_a_process_with_a_run_of_its_own(run: Callable[..., Ended], tmp_path: Path) -> None:
+    """That no function of ``multiprocessing`` is called by."""
+    program = CHILDREN.replace("context.Process(target=fail)", "Odd()").replace("METHOD", "'fork'")
+    setup = ALL.replace("'asyncio'", "'multiprocessing'")
+    _, (snapshot,) = run_children(run, tmp_path, setup, program)
+    assert snapshot.attributes["exception.message"] == "in a run of its own"
+
+
 NOT_SEEN = {
     "futures of a pool that nobody asks": """
         from concurrent.futures import ThreadPoolExecutor
@@ -159,14 +218,6 @@ NOT_SEEN = {
             raise LookupError("lost")
         with ThreadPoolExecutor() as pool:
             pool.submit(fail)
-    """,
-    "a child of multiprocessing": """
-        import multiprocessing
-        def fail():
-            raise LookupError("in a child")
-        child = multiprocessing.get_context("fork").Process(target=fail)
-        child.start()
-        child.join()
     """,
     "a task that is never collected": """
         import asyncio

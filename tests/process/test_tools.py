@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from bcd.cli.run import run as run_cli
+from bcd.cli.program import run as run_cli
 from bcd.snapshot.dump import pyspy_threads
 from bcd.snapshot.format import new_id
 from bcd.store.files import FolderStore

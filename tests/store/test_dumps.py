@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bcd.cli.run import run
+from bcd.cli.program import run
 from bcd.errors import SnapshotCorrupt, SnapshotError, SnapshotNotFound, SnapshotTooNew
 from bcd.snapshot.dump import pyspy_threads, read_dump
 from bcd.store.base import Found, FoundDump

@@ -22,6 +22,7 @@ PROJECT = PACKAGE.parent
 # What stands first in the path of a module → the packages that it may import at run time, beside
 # the standard library and bcd itself.
 MAY_USE = {
+    "autostart/sitecustomize.py": {"sitecustomize"},  # the real one
     "cli": {"click", "platformdirs", "rich"},
     "folder.py": {"platformdirs"},
     "integrations/celery.py": {"celery"},

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from bcd import __version__
-from bcd.cli.run import run
+from bcd.cli.program import run
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "checkout.bcd.json"
 NEW = "01KAQ7T3M8Q9ZV4X1J6C5R2DWN"
@@ -69,7 +69,7 @@ def test_without_a_command_there_is_help(bcd: Ran) -> None:
     """`bcd` alone shows the commands and succeeds."""
     status, out, err = bcd()
     assert (status, err) == (0, "")
-    assert re.search(r"^  list .*\n  open .*\n  show ", out, re.MULTILINE)
+    assert re.search(r"^  list .*\n  open .*\n  run .*\n  show ", out, re.MULTILINE)
 
 
 def test_list_names_the_newest_first(bcd: Ran, folder: Path) -> None:

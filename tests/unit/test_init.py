@@ -199,6 +199,60 @@ def test_many_threads_at_once(busy_switching: None) -> None:  # noqa: ARG001 - a
     assert changed == [last % 2 == 1, False, False, last % 2 == 0]
 
 
+class TestStart:
+    """What ``bcd run`` does in a program that does not ask for it."""
+
+    def test_is_as_the_environment_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tracer, hooks, settings and configuration."""
+        monkeypatch.setenv("BCD_RELEASE", "1")
+        monkeypatch.setenv("BCD_RATE_LIMIT", "9")
+        monkeypatch.setenv("BCD_TRACER", "backtrace")
+        before = standing()
+        startup.start()
+        assert standing() != before
+        assert current_settings().release == "1"
+        assert current_config().rate_limit == 9
+        assert isinstance(default_tracer(), BTTracer)
+
+    def test_takes_what_can_be_used(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The rest is told."""
+        monkeypatch.setenv("BCD_TIMEOUT", "soon")
+        monkeypatch.setenv("BCD_RATE_LIMIT", "often")
+        startup.start()
+        assert [line.split()[3] for line in capsys.readouterr().err.splitlines()] == [
+            "BCD_TIMEOUT",
+            "BCD_RATE_LIMIT",
+        ]
+        assert current_config() == bcd.GlobalConfig()
+
+    def test_looks_up_no_function_of_the_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its modules cannot be found yet."""
+        monkeypatch.setenv("BCD_BEFORE_TRACE", "no_such_module:scrub")
+        startup.start()
+        assert str(current_settings().before_trace) == "no_such_module:scrub"
+
+    def test_without_signals_that_cannot_be_had(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """All else is there."""
+        monkeypatch.setenv("BCD_HOOKS", "signals,excepthook")
+        set_default_tracer(cast("Any", NO_SIGNALS))
+        before = sys.excepthook
+        startup.start()
+        assert sys.excepthook is not before
+        assert "they are not traced" in capsys.readouterr().err
+
+    def test_init_goes_over_it(self) -> None:
+        """And leaves nothing of it."""
+        startup.start()
+        once = standing()
+        bcd.init(service="x")
+        assert standing() == once
+        assert current_settings().service == "x"
+
+
 class TestTracer:
     """Which one is the default."""
 
