@@ -313,6 +313,17 @@ def test_causes_from_the_newest_to_the_first(sample: Snapshot) -> None:
     ]
 
 
+def test_members_of_a_group_say_why() -> None:
+    """A group is explained by its members, the first five of many, and by its cause."""
+    group = record("Group", children=tuple(range(2, 10)), cause=1)
+    members = [record(f"M{index}") for index in range(2, 10)]
+    found = steps(ExceptionChain(root=0, list=(group, record("Cause"), *members)))
+    assert [(step.why, step.head.name) for step in found] == [
+        *(("among them", f"M{index}") for index in range(2, 7)),
+        ("because of", "Cause"),
+    ]
+
+
 def test_tracebacks_in_the_order_of_python(sample: Snapshot) -> None:
     """The oldest comes first, with Python's words between them."""
     text = Document(page(sample)).text

@@ -3,6 +3,32 @@
   const byId = (id) => document.getElementById(id);
   const query = byId("query"), count = byId("count"), help = byId("help"), said = byId("said");
   const main = document.querySelector("main");
+  let index = null; // of the search, until the page changes
+
+  // --- what is folded is raw text until it is unfolded ---
+
+  const own = window.trustedTypes ? trustedTypes.createPolicy("bcd", { createHTML: (text) => text }) : { createHTML: (text) => text };
+
+  const fill = (details) => {
+    const raw = details.querySelector(":scope > noscript");
+    if (!raw) return;
+    const made = document.createElement("template");
+    made.innerHTML = own.createHTML(raw.textContent);
+    raw.replaceWith(made.content);
+    index = null;
+  };
+
+  const fillWhere = (wanted) => {
+    for (const raw of [...main.querySelectorAll("noscript")]) {
+      if (wanted(raw)) fill(raw.parentElement);
+    }
+  };
+
+  document.addEventListener("toggle", (event) => fill(event.target), true);
+  document.addEventListener("click", (event) => {
+    const summary = event.target.closest("summary");
+    if (summary) fill(summary.parentElement);
+  }, true);
 
   // --- folding ---
 
@@ -12,17 +38,26 @@
     }
   };
 
+  // Once more when what lies above has its real height.
+  const bring = (element, block) => {
+    element.scrollIntoView({ block });
+    requestAnimationFrame(() => requestAnimationFrame(() => element.scrollIntoView({ block })));
+  };
+
   const follow = () => {
-    const target = location.hash.length > 1 && byId(decodeURIComponent(location.hash.slice(1)));
+    const id = decodeURIComponent(location.hash.slice(1));
+    if (id && !byId(id)) fillWhere((raw) => raw.textContent.includes(`id="${id}"`));
+    const target = id && byId(id);
     if (!target) return;
     openAround(target);
-    target.scrollIntoView();
+    bring(target, "start");
     const summary = target.matches("details") && target.querySelector("summary");
     if (summary) summary.focus({ preventScroll: true, focusVisible: true });
   };
 
   const showAll = (all) => {
     byId("frames").setAttribute("aria-pressed", all);
+    if (all) fillWhere((raw) => raw.closest("#error"));
     for (const each of document.querySelectorAll("details.lib")) each.open = all;
     for (const each of document.querySelectorAll("#error .lib > .frame")) each.open = all;
   };
@@ -175,7 +210,7 @@
 
   // --- search: one string of all text, and where each piece of it stands ---
 
-  let index = null, hits = [], here = -1;
+  let hits = [], here = -1, all = true;
   const BLOCKS = "div, p, li, dt, dd, summary, h1, h2, span.value, figcaption";
   const lower = (text) => { const made = text.toLowerCase(); return made.length === text.length ? made : text; };
 
@@ -213,21 +248,40 @@
     return range;
   };
 
-  const MOST = 2000;
+  const MOST = 2000, MOST_UNFOLDED = 200;
+  const ENTITIES = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&#34;": '"', "&#39;": "'" };
+  const raws = new WeakMap();
+
+  const textOf = (raw) => {
+    if (!raws.has(raw)) {
+      const text = raw.textContent.replace(/<[^>]*>/g, "").replace(/&(?:lt|gt|amp|#34|#39);/g, (each) => ENTITIES[each]);
+      raws.set(raw, lower(text));
+    }
+    return raws.get(raw);
+  };
+
+  const fillFound = (wanted) => {
+    let room = MOST_UNFOLDED;
+    fillWhere((raw) => room > 0 && textOf(raw).includes(wanted) && room-- > 0);
+    return room > 0;
+  };
 
   const search = () => {
     const wanted = lower(query.value);
     hits = [];
     here = -1;
+    all = true;
     if (wanted.trim()) {
+      all = fillFound(wanted);
       const { text } = indexed();
       for (let at = text.indexOf(wanted); at >= 0 && hits.length < MOST; at = text.indexOf(wanted, at + wanted.length)) {
         hits.push(rangeOf(at, wanted.length));
       }
     }
+    all = all && hits.length < MOST;
     paint("found", hits);
     paint("here", []);
-    count.textContent = wanted.trim() ? `${hits.length}${hits.length === MOST ? "+" : ""} found` : "";
+    count.textContent = wanted.trim() ? `${hits.length}${all ? "" : "+"} found` : "";
   };
 
   const paint = (name, ranges) => { if (CSS.highlights) CSS.highlights.set(name, new Highlight(...ranges)); };
@@ -237,9 +291,9 @@
     here = (here + by + hits.length) % hits.length;
     const hit = hits[here], element = hit.startContainer.parentElement;
     openAround(element);
-    element.scrollIntoView({ block: "center" });
+    bring(element, "center");
     paint("here", [hit]);
-    count.textContent = `${here + 1} of ${hits.length}${hits.length === MOST ? "+" : ""}`;
+    count.textContent = `${here + 1} of ${hits.length}${all ? "" : "+"}`;
   };
 
   let due = 0;

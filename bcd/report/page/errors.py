@@ -17,6 +17,7 @@ __all__ = ["Error", "Headline", "Step", "errors", "headline", "steps"]
 
 _GROUP_DEPTH = 10
 _GROUP_WIDTH = 15
+_MEMBERS_NAMED = 5
 _WHY = {
     None: "",
     Link.CAUSE: "because of",
@@ -109,11 +110,19 @@ def headline(record: ExceptionRecord, index: int, prefix: str = "e") -> Headline
 
 
 def steps(chain: ExceptionChain) -> list[Step]:
-    """Follow the traced exception to what led to it, the newest first."""
+    """Follow the traced exception to what led to it, the newest first.
+
+    Those are the members of a group, then its causes.
+    """
     found = linked(chain.list, chain.root, set())[1:]
+    members = chain.list[chain.root].children[:_MEMBERS_NAMED]
+    first = found[-1][0] if found else None
     return [
-        Step(_WHY[link], headline(chain.list[index], index), first=index == found[-1][0])
-        for index, link in found
+        *(Step("among them", headline(chain.list[index], index), first=True) for index in members),
+        *(
+            Step(_WHY[link], headline(chain.list[index], index), first=index == first)
+            for index, link in found
+        ),
     ]
 
 

@@ -104,7 +104,7 @@ def _policy(style: str, script: str) -> str:
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
+            "trusted-types bcd",
         ]
     )
 
