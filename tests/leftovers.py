@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
 
 from bcd.engine.attempt import GATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Inventory", "inventory", "nothing_left"]
+__all__ = ["Inventory", "end_session", "inventory", "nothing_left"]
 
 _PATIENCE = 20.0  # seconds in which reapers and killed processes have to be gone
 
@@ -64,3 +68,23 @@ def nothing_left() -> Iterator[None]:
     while (after := inventory()) != before and time.monotonic() < ends:
         time.sleep(0.005)
     assert after == before
+
+
+def end_session(session: int) -> list[int]:
+    """End what is left of a session: tracers that wait for nobody any more, copies, children.
+
+    The number stays that of the session as long as anybody is left, its leader's end unheard of
+    or not. Source: ``alloc_pid`` and ``struct pid`` in Linux's kernel/pid.c.
+
+    Returns:
+        The process ids of the others.
+    """
+    left: dict[int, None] = {}
+    for _ in range(2):  # what the leader was starting when it was looked at first
+        for pid in [session, *psutil.pids()]:
+            with suppress(ProcessLookupError):
+                if os.getsid(pid) == session:
+                    left[pid] = None
+                    os.kill(pid, signal.SIGKILL)
+    left.pop(session, None)
+    return list(left)

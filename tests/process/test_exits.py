@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bcd.engine.background import EXIT_SECONDS
+from tests.leftovers import end_session
 from tests.process.conftest import REPOSITORY, load
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Program:
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
                 stdout=out,
                 stderr=err,
+                start_new_session=True,
             )
 
     def said(self, name: str = "out") -> str:
@@ -80,10 +82,8 @@ def running(interpreter: str, folder: Path, *arguments: str) -> Iterator[Program
     try:
         yield program
     finally:
-        program.process.kill()
+        end_session(program.process.pid)
         program.process.wait()
-        with suppress(OSError):  # nobody waits there
-            os.close(os.open(folder / "fifo", os.O_WRONLY | os.O_NONBLOCK))
 
 
 def test_the_end_waits_for_a_detached_trace(interpreter: str, tmp_path: Path) -> None:

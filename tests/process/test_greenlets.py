@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from bcd import _greenlets
+from tests.leftovers import end_session
 from tests.libraries import need
 from tests.process.conftest import REPOSITORY, load
 
@@ -54,17 +52,6 @@ def run(library: str, when: str, scenario: str, folder: Path) -> Any:
         assert trouble not in complaints, complaints.decode()
     assert not left
     return json.loads(told)
-
-
-def end_session(session: int) -> list[int]:
-    """End what is left of a session, and tell what that was."""
-    left = []
-    for pid in psutil.pids():
-        with contextlib.suppress(ProcessLookupError):
-            if os.getsid(pid) == session:
-                left.append(pid)
-                os.kill(pid, signal.SIGKILL)
-    return left
 
 
 def test_waiting_leaves_the_thread(library: str, when: str, tmp_path: Path) -> None:

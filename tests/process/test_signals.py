@@ -14,15 +14,16 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.leftovers import end_session
+
 PROGRAM = Path(__file__).parents[1] / "targets" / "signals" / "program.py"
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 SIX = ["SIGABRT", "SIGFPE", "SIGSEGV", "SIGILL", "SIGBUS", "SIGINT"]
 FAULTS = ["SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"]
-# A terminal of its own, as a login shell gives it to a program.
+# Its terminal is its session's, as a login shell gives it to a program.
 ON_TERMINAL = (
     "import fcntl, os, sys, termios\n"
-    "os.setsid()\n"
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
     "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
 )
@@ -80,6 +81,7 @@ def start() -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         targets.append(Target(process))
         if ready:
@@ -89,7 +91,7 @@ def start() -> Iterator[Start]:
     yield started
     for target in targets:
         with target.process as process:
-            process.kill()
+            end_session(process.pid)
 
 
 @pytest.fixture
