@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from types import CodeType, FrameType
 
     from bcd.integrations._capture import Occasion
@@ -23,17 +23,22 @@ __all__ = ["encloses", "enclosing", "is_served_by_hand", "knows"]
 _MOST_FRAMES = 2000
 
 _known: dict[CodeType, Finding] = {}
+_by_hand: set[CodeType] = set()
 _frameworks: list[Callable[[], Occasion | None]] = []
 
 
-def encloses(function: Callable[..., Any], find: Finding) -> None:
+def encloses(function: Callable[..., Any], find: Finding, *, by_hand: bool = False) -> None:
     """Let it be known that requests are served below a function.
 
     Args:
         function: Of bcd, a generator or a coroutine function too.
         find: Gets the variables of one of its frames, and makes what is known of the request.
+        by_hand: Whether it may be of a middleware that the program put there itself; its
+            ``self``, or the ``middleware`` of that, tells by ``by_hand``.
     """
     _known[function.__code__] = find
+    if by_hand:
+        _by_hand.add(function.__code__)
 
 
 def knows(find: Callable[[], Occasion | None]) -> None:
@@ -58,24 +63,24 @@ def is_served_by_hand() -> bool:
 
     It has settings of its own, so a hook that was switched on for all leaves the error to it.
     """
-    for frame in _middlewares(sys._getframe(1)):  # noqa: SLF001 - documented
-        owner = frame.f_locals.get("self")
-        if getattr(getattr(owner, "middleware", owner), "by_hand", False):
+    for frame in _frames_of(_by_hand, sys._getframe(1)):  # noqa: SLF001 - documented
+        owner = frame.f_locals["self"]
+        if getattr(owner, "middleware", owner).by_hand:
             return True
     return False
 
 
 def _on_stack(frame: FrameType | None) -> Occasion | None:
-    for found in _middlewares(frame):
+    for found in _frames_of(_known, frame):
         return _known[found.f_code](found.f_locals)
     return None
 
 
-def _middlewares(frame: FrameType | None) -> Iterator[FrameType]:
+def _frames_of(codes: Collection[CodeType], frame: FrameType | None) -> Iterator[FrameType]:
     """The frames of middlewares on the stack, innermost first."""
-    for _ in range(_MOST_FRAMES if _known else 0):
+    for _ in range(_MOST_FRAMES if codes else 0):
         if frame is None:
             break
-        if frame.f_code in _known:
+        if frame.f_code in codes:
             yield frame
         frame = frame.f_back

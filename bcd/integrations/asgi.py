@@ -233,6 +233,7 @@ def around(
 encloses(
     BcdMiddleware.__call__,
     lambda variables: variables["self"].occasion(variables["scope"], variables["send"]),
+    by_hand=True,
 )
 
 

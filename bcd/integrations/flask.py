@@ -169,7 +169,7 @@ class _Wrapper(wsgi.BcdMiddleware):
         self.capture.take(exception, self.occasion(environ, None))
 
 
-encloses(_Wrapper.__call__, wsgi.served_by)
+encloses(_Wrapper.__call__, wsgi.served_by, by_hand=True)
 
 
 class _OfAll(_Wrapper, wsgi.OfAll):

@@ -233,9 +233,9 @@ def _sent_by(variables: Mapping[str, Any]) -> Request:
     return body.middleware.occasion(body.environ, body.start_response)
 
 
-encloses(BcdMiddleware.__call__, served_by)
-encloses(_Body.__iter__, _sent_by)
-encloses(_Body.close, _sent_by)
+encloses(BcdMiddleware.__call__, served_by, by_hand=True)
+encloses(_Body.__iter__, _sent_by, by_hand=True)
+encloses(_Body.close, _sent_by, by_hand=True)
 
 
 def answer(start_response: StartResponse) -> list[bytes]:
