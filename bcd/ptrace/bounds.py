@@ -88,6 +88,7 @@ class Budget:
         self._stacks = Deadline(2 * seconds + _LEAST_SECONDS, clock, own)
         self.left = limits["values"]
         self._room = limits["file_bytes"]
+        self._aside = 0, 0
         self.over = False
 
     def spend(self, count: int = 1) -> None:
@@ -98,9 +99,13 @@ class Budget:
         """
         self.left -= count
         now = self._clock()
-        if self.over or self.left < 0 or (now > self._values.ends and self._values.has_passed(now)):
+        if self.left < 0:
+            self.left = 0
+        elif not self.over and (now <= self._values.ends or not self._values.has_passed(now)):
+            return
+        else:
             self.over = True
-            raise DeadlineReached("the time or the number of values for one snapshot is used up")
+        raise DeadlineReached("the time or the number of values for one snapshot is used up")
 
     @property
     def is_late(self) -> bool:
@@ -111,12 +116,29 @@ class Budget:
         """Count characters of values: what cannot fit into the document needs no memory here.
 
         Raises:
-            DeadlineReached: They alone take more than the whole document may.
+            DeadlineReached: The document has no room for them.
         """
         self._room -= characters
         if self._room < 0:
-            self.over = True
+            self._room += characters
+            self.left = 0
             raise DeadlineReached("the room for values in one snapshot is used up")
+
+    def count_room(self, characters: int) -> None:
+        """Count characters of what is no value, which is read even if there is no room."""
+        self._room -= characters
+
+    def set_aside(self, parts: int) -> None:
+        """Set one of so many equal parts of what is left aside, for what is read later."""
+        self._aside = self.left // parts, max(0, self._room // parts)
+        self.left -= self._aside[0]
+        self._room -= self._aside[1]
+
+    def bring_back(self) -> None:
+        """Let what was set aside be used from now on."""
+        self.left += self._aside[0]
+        self._room += self._aside[1]
+        self._aside = 0, 0
 
 
 class Remarks:

@@ -14,13 +14,14 @@ from bcd.ptrace.errors import DeadlineReached, ReadError
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.handled import Handled
 from bcd.ptrace.interpreters import interpreters
+from bcd.ptrace.later import Later
 from bcd.ptrace.memory import FAULTS
 from bcd.ptrace.process import foreign_root, read_process, rfc3339, start_time
+from bcd.ptrace.shrinking import fitting, stacks_of
 from bcd.ptrace.sources import AROUND_ERROR, AROUND_OTHER, Sources
-from bcd.ptrace.stacks import Frames
+from bcd.ptrace.stacks import USED_UP, Frames
 from bcd.ptrace.tasks import Tasks
 from bcd.ptrace.threads import Threads
-from bcd.ptrace.write import encode
 from bcd.snapshot.format import FORMAT_VERSION, new_id
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from bcd.ptrace.target import Target
 
 _FINGERPRINT_FRAMES = 5
+_PARTS = 4
+"""One of so many parts of the values and of the room is kept for tasks while threads are read."""
+
 _STANDING = ("frozen", "attached")
 """The modes in which the memory stands still to the end of the reading."""
 
@@ -51,6 +55,7 @@ class Document:
     def __init__(self, target: Target, request: Request, own_folder: str, version: str) -> None:
         self._begin(target, request, version)
         self._frames = Frames(target, own_folder)
+        self._later = Later(self._frames)
         self._interpreters = interpreters(target)
 
     def _begin(self, target: Target, request: Request, version: str) -> None:
@@ -97,9 +102,13 @@ class Document:
         """Read the exception and the threads: what must not change while it is read."""
         self._section("exception", self._read_exception)
         self._section("threads", self._read_threads)
+        if self._request.mode in _STANDING and not self._request.only_threads:
+            self._target.budget.set_aside(_PARTS)
+        self._section("variables of threads", self._later.read)
 
     def read_tasks(self) -> None:
         """Read the asyncio tasks, and the sources that are in memory: the last that need it."""
+        self._target.budget.bring_back()
         if self._request.mode not in _STANDING:
             self._start_anew()
         layout = self._target.layout.task
@@ -108,16 +117,27 @@ class Document:
         elif not self._request.only_threads:
             for interpreter in self._interpreters:
                 self._section("tasks", partial(self._read_tasks, interpreter, layout))
+        self._section("variables of tasks", self._later.read)
+        self._tell_rest()
         self._section("the version of bcd", self._read_version)
         self._want_sources()
         self._section("sources", self._read_cached_sources)
 
+    def _tell_rest(self) -> None:
+        """Say of how many frames no variables could be read."""
+        if self._later.left:
+            self._target.remarks.cut(
+                f"variables of {self._later.left:,} frames, those furthest out: {USED_UP}"
+            )
+
     def _start_anew(self) -> None:
         """Read nothing from what was kept: the program goes on by now."""
+        self._tell_rest()
         self._target.forget()
         known = self._frames.modules
         self._frames = Frames(self._target, self._frames.own_folder)
         self._frames.modules.update(known)
+        self._later = Later(self._frames)
         self._known_threads.clear()
         self._target.remarks.note("tasks: they were read while the program went on")
 
@@ -135,15 +155,7 @@ class Document:
         document["truncated"] = self._target.remarks.truncated
         document["notes"] = self._target.remarks.notes
         self._scrub(document)
-        limit = self._target.limits["file_bytes"]
-        data = _encoded(document)
-        for shrink in _SHRINKING:
-            if data is not None and len(data) <= limit:
-                break
-            data = None
-            document["truncated"].append(shrink(document))
-            data = _encoded(document)
-        return str(document["id"]), data or encode(document)
+        return str(document["id"]), fitting(document, self._target.limits["file_bytes"])
 
     def _section(self, name: str, read: Callable[[], None]) -> None:
         try:
@@ -208,7 +220,7 @@ class Document:
         return self._known_threads[interpreter.address]
 
     def _read_thread(self, threads: Threads, state: int, read: dict[int, dict[str, Any]]) -> None:
-        read[state] = threads.read(state, self._request.faulted_threads)
+        read[state] = threads.read(state, self._request.faulted_threads, self._later)
         self._threads.append(read[state])
 
     def _tell_handled(self, threads: Threads, state: int, thread: dict[str, Any]) -> None:
@@ -227,7 +239,7 @@ class Document:
         threads = self._threads_in(interpreter)
         tasks = Tasks(self._target, self._frames, threads.stacks, layout, threads.waits)
         known = {task["id"] for task in self._tasks}
-        read = tasks.read(self._request.caller_tasks)
+        read = tasks.read(self._request.caller_tasks, self._later)
         found = [task for task in read if task["id"] not in known]
         for task in found:
             handled = tasks.handled.get(str(task["id"]), 0)
@@ -256,7 +268,7 @@ class Document:
         for error in self._exceptions["list"] if self._exceptions else ():
             self._sources.want(error["frames"], AROUND_ERROR)
         for holder in (*self._threads, *self._tasks):
-            for stack in _stacks(holder):
+            for stack in stacks_of(holder):
                 self._sources.want(stack, AROUND_OTHER)
 
     def _read_cached_sources(self) -> None:
@@ -336,14 +348,6 @@ class Document:
                 document[key] = _mapped(document[key], self._target.redactor.scrub)
 
 
-def _encoded(document: dict[str, Any]) -> bytes | None:
-    """The document as JSON, None where there is not enough memory for it."""
-    try:
-        return encode(document)
-    except MemoryError:
-        return None
-
-
 _SCRUBBED = frozenset(
     {"process", "attributes", "classifiers", "exception", "threads", "tasks", "sources"}
     | {"deadlocks", "truncated", "notes"}
@@ -363,100 +367,3 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
         kept = _STRUCTURE | {"name"} if "address" in value else _STRUCTURE
         return {key: item if key in kept else _mapped(item, change) for key, item in value.items()}
     return value
-
-
-def _stacks(holder: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """The stacks of a thread or task, and of the exceptions that it handles."""
-    handled = holder["handling"]["list"] if "handling" in holder else ()
-    return [holder["frames"], *(error["frames"] for error in handled)]
-
-
-def _without_task_variables(document: dict[str, Any]) -> str:
-    for task in document["tasks"]:
-        for stack in () if task.get("faulted") else _stacks(task):
-            for frame in stack:
-                frame["locals"] = []
-    return "variables of tasks that are not faulted: the document was too large"
-
-
-def _without_thread_variables(document: dict[str, Any]) -> str:
-    for thread in document["threads"]:
-        for stack in () if thread["faulted"] else _stacks(thread):
-            for frame in stack:
-                frame["locals"] = []
-    return "variables of threads that are not faulted: the document was too large"
-
-
-def _without_tasks(document: dict[str, Any]) -> str:
-    kept = [task for task in document["tasks"] if task.get("faulted")]
-    count = len(document["tasks"]) - len(kept)
-    document["tasks"] = kept
-    return f"{count:,} tasks: the document was too large"
-
-
-def _bare(document: dict[str, Any]) -> str:
-    for holder in (*document["threads"], *document["tasks"]):
-        holder.pop("handling", None)
-        holder["frames"] = holder["frames"][-_LAST:]
-        for frame in holder["frames"]:
-            frame["locals"] = []
-    document["sources"] = {}
-    return (
-        "sources, variables and outer frames of threads and tasks, and the exceptions that they"
-        " handle: the document was too large"
-    )
-
-
-def _innermost(document: dict[str, Any]) -> str:
-    document["threads"] = [thread for thread in document["threads"] if thread["faulted"]]
-    document["notes"] = document["notes"][:_LAST]
-    for index, error in enumerate(_errors(document)):
-        error["message"] = error["message"][:400]
-        error["notes"] = []
-        error["frames"] = error["frames"][-_LAST:]
-        for frame in error["frames"][: None if index else -_LAST // 2]:
-            frame["locals"] = []
-    return (
-        "all but the faulted thread and the innermost frames of the exceptions, and most of their"
-        " variables: the document was too large"
-    )
-
-
-def _without_variables(document: dict[str, Any]) -> str:
-    for holder in (*_errors(document), *document["threads"]):
-        for frame in holder["frames"]:
-            frame["locals"] = []
-    return "all variables: the document was too large"
-
-
-def _hardly_anything(document: dict[str, Any]) -> str:
-    """Whatever was read, what this leaves is less than 16 KiB."""
-    document["process"] = {"pid": document["process"]["pid"]}
-    document["attributes"], document["classifiers"], document["threads"] = {}, [], []
-    for sentences in ("notes", "truncated", "deadlocks"):
-        document.get(sentences, []).clear()
-    for root in _errors(document)[:1]:
-        document["exception"] = {"root": 0, "list": [root]}
-        root["cause"], root["context"], root["children"] = None, None, []
-        root["type"], root["message"] = root["type"][:_SHORT], root["message"][:_SHORT]
-        root["frames"] = root["frames"][-_FEW:]
-        for frame in root["frames"]:
-            frame["function"], frame["file"] = frame["function"][:_SHORT], frame["file"][-_SHORT:]
-    return "all but the beginning of the exception: the document was too large"
-
-
-def _errors(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return document["exception"]["list"] if document["exception"] else []
-
-
-_LAST, _FEW = 20, 5
-_SHORT = 100
-_SHRINKING = (
-    _without_task_variables,
-    _without_thread_variables,
-    _without_tasks,
-    _bare,
-    _innermost,
-    _without_variables,
-    _hardly_anything,
-)

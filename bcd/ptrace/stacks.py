@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from itertools import count
 
 from bcd.ptrace.codes import Code
 from bcd.ptrace.errors import DeadlineReached, MemoryFault
@@ -15,6 +16,8 @@ TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
+
+    from bcd.ptrace.later import Later
 
     Item = TypeVar("Item")
 
@@ -31,6 +34,10 @@ _CELL_KINDS = 0xC0
 _HIDDEN = 0x10
 """``CO_FAST_HIDDEN``: of a comprehension that runs within a module's or class's body (3.12+)."""
 _LONGEST_STACK = 20_000
+USED_UP = "the time, the number of values or the room for them was used up"
+_ROOM = 110
+"""Characters of a frame in a snapshot, besides its variables and names."""
+
 _WANTED_MODULES = frozenset({"asyncio.tasks", "bcd", "linecache", "threading"})
 """All are looked for at once: a program may have thousands of modules."""
 _FOREIGN = ("/site-packages/", "/dist-packages/")
@@ -120,9 +127,13 @@ class Frames:
             place = self._places[code.start, instruction] = self._place(code, instruction)
             if code.file not in self.modules:
                 self.modules[code.file] = self._module_of(frame)
+        self._target.budget.count_room(_ROOM + len(code.function) + len(code.file))
         entry = {**place, "locals": []}
         if variables:
-            self._read_variables(entry, frame, code)
+            try:
+                self.read_variables(entry, frame)
+            except DeadlineReached:
+                self._target.remarks.cut(f"variables: {USED_UP}")
         return entry
 
     def _place(self, code: Code, instruction: int) -> Frame:
@@ -147,7 +158,15 @@ class Frames:
         except FAULTS:
             return ""
 
-    def _read_variables(self, entry: Frame, frame: int, code: Code) -> None:
+    def read_variables(self, entry: Frame, frame: int) -> None:
+        """Read the variables of a frame into its entry; what cannot be read is noted.
+
+        Raises:
+            DeadlineReached: No more may be read; those that were read before are there.
+        """
+        code = self.code_of(frame)
+        if code is None:
+            return
         variables: list[dict[str, object]] = []
         entry["locals"] = variables
         limit = self._target.limits["variables"]
@@ -157,10 +176,6 @@ class Frames:
                     self._target.remarks.cut(f"{code.function}: the first {limit} variables")
                     return
                 variables.append(self._target.renderer.variable(name, value))
-        except DeadlineReached:
-            self._target.remarks.cut(
-                "variables: the time, the number of values or the room for them was used up"
-            )
         except MemoryError:
             self._target.memory.forget()
             self._target.budget.over = True
@@ -281,12 +296,13 @@ class Stacks:
         """The thread's id as ``threading`` knows it."""
         return self._memory.word(state + self._layout.ident)
 
-    def stack(self, state: int, *, trim: bool) -> list[Frame]:
+    def stack(self, state: int, *, trim: bool, later: Later | None = None) -> list[Frame]:
         """The frames of a thread, innermost last.
 
         Args:
             state: The thread's state.
             trim: Leave out bcd's own innermost frames: the thread is tracing itself.
+            later: Where their variables are put off to, None to read them now.
         """
         addresses: list[int] = []
         try:
@@ -295,16 +311,33 @@ class Stacks:
             self._target.remarks.note(f"stack of thread {self.native_id(state)}: {fault}")
         if trim:
             addresses = self._frames.without_own(addresses)
-        return self.read_all(addresses, f"thread {self.native_id(state)}")
+        return self.read_all(addresses, f"thread {self.native_id(state)}", later=later)
 
-    def read_all(self, addresses: list[int], what: str, *, variables: bool = True) -> list[Frame]:
-        """Read frames, given innermost first, into a list innermost last; the middle is cut."""
-        return read_bounded(
-            self._target,
-            addresses[::-1],
-            what,
-            lambda frame: self._frames.read(frame, variables=variables),
-        )
+    def read_all(
+        self,
+        addresses: list[int],
+        what: str,
+        *,
+        variables: bool = True,
+        later: Later | None = None,
+    ) -> list[Frame]:
+        """Read frames, given innermost first, into a list innermost last; the middle is cut.
+
+        Args:
+            addresses: The frames.
+            what: Whose they are, for the remarks.
+            variables: Whether their variables are read.
+            later: Where these are put off to, None to read them now.
+        """
+        callees = count()
+
+        def read(frame: int) -> Frame:
+            entry = self._frames.read(frame, variables=variables and later is None)
+            if variables and later is not None:
+                later.add(next(callees), entry, frame)
+            return entry
+
+        return read_bounded(self._target, addresses[::-1], what, read)
 
 
 def read_bounded(

@@ -17,10 +17,13 @@ TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bcd.ptrace.later import Later
     from bcd.ptrace.layout import TaskLayout
     from bcd.ptrace.thread_waits import ThreadWaits
 
 _LONGEST_CHAIN = 1000
+_ROOM = 200
+"""Characters of a task in a snapshot, besides its frames."""
 _MOST_SLOTS = 1 << 18
 """Slots of asyncio's register that are looked at; 2,000 tasks take 8,192, which is half empty."""
 _REGISTERS = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
@@ -69,12 +72,13 @@ class Tasks:
             target.objects.static(types.GeneratorType),
         )
 
-    def read(self, to_blame: set[int]) -> list[dict[str, object]]:
+    def read(self, to_blame: set[int], later: Later) -> list[dict[str, object]]:
         """All tasks that are not done, as in a snapshot, in the order of asyncio's register.
 
         Args:
             to_blame: Addresses of the tasks that are marked as faulted and come first, so that
                 no limit leaves them out.
+            later: Where the variables of the others are put off to.
         """
         names = self._stacks.module_dict("asyncio.tasks")
         if not names:
@@ -90,8 +94,9 @@ class Tasks:
                 self._target.remarks.cut(f"tasks: {len(entries):,} until the time was over")
                 break
             variables = len(entries) < self._target.limits["tasks_with_variables"]
+            put_off = None if address in to_blame else later
             try:
-                entry = self._task(address, running, variables=variables)
+                entry = self._task(address, running, variables=variables, later=put_off)
                 entries.append({**entry, "faulted": True} if address in to_blame else entry)
             except (DeadlineReached, *FAULTS) as fault:
                 self._target.remarks.note(f"task at {address:#x}: {fault}")
@@ -205,6 +210,7 @@ class Tasks:
         running: dict[int, None],
         *,
         variables: bool,
+        later: Later | None,
     ) -> dict[str, object]:
         waiter = self._futures.part(address, self._layout.waiter, "_fut_waiter")
         if waiter == self._objects.static(None):
@@ -216,6 +222,7 @@ class Tasks:
         if state != "running":  # its thread handles it
             self._note_handled(address, frames)
         self._waits.know(Suspended(address, waiter, frames))
+        self._target.budget.count_room(_ROOM)
         what = f"task {address:#x}"
         return {
             "id": hex(address),
@@ -223,12 +230,17 @@ class Tasks:
             "state": state,
             "waiting_for": None,
             "awaited_by": [],
-            "frames": self._stacks.read_all(frames, what, variables=variables),
+            "frames": self._stacks.read_all(frames, what, variables=variables, later=later),
         }
 
     def _frames_of(self, coroutine: int, state: str) -> list[int]:
         """The addresses of a task's frames, innermost first."""
-        addresses = self._running_frames(coroutine) if state == "running" else []
+        addresses: list[int] = []
+        if state == "running":
+            try:
+                addresses = self._running_frames(coroutine)
+            except FAULTS as fault:  # while the program goes on it may be anywhere
+                self._target.remarks.note(f"the stack of a task that runs: {fault}")
         return addresses or self._chain(coroutine)[::-1]
 
     def _note_handled(self, task: int, frames: list[int]) -> None:

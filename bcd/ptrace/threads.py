@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bcd.ptrace.interpreters import Interpreter
+    from bcd.ptrace.later import Later
     from bcd.ptrace.target import Target
 
 
@@ -42,23 +43,25 @@ class Threads:
             self._target.remarks.note(f"threads: the list of them breaks off: {fault}")
         return sorted(found, key=lambda thread: thread[1] not in first)
 
-    def read(self, state: int, faulted: Collection[int]) -> dict[str, Any]:
+    def read(self, state: int, faulted: Collection[int], later: Later) -> dict[str, Any]:
         """One thread, as in a snapshot.
 
         Args:
             state: Its state.
             faulted: The tids of threads that are to blame.
+            later: Where the variables of the others are put off to.
         """
         tid = self.stacks.native_id(state)
         has_gil = state == self.interpreter.gil_holder
         name, daemon = self._names.get(self.stacks.ident(state), (None, None))
+        put_off = None if tid in faulted else later
         thread = {
             "tid": tid,
             "name": name,
             "daemon": daemon,
             "faulted": tid in faulted,
             "gil": has_gil,
-            "frames": self.stacks.stack(state, trim=has_gil),
+            "frames": self.stacks.stack(state, trim=has_gil, later=put_off),
         }
         if self.interpreter.id:
             thread["interpreter"] = self.interpreter.id

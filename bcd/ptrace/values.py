@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _HEADER = (2, 3)
 """Items of a name with its value; some libraries keep the name in two spellings."""
 
+_ROOM = 60
+"""Characters of a variable in a snapshot, besides its name, type and value."""
+
 _DEEPEST = -8
 """What holds one other thing, such as a cell, is gone into beyond the depth, but not for ever."""
 
@@ -64,7 +67,7 @@ class Renderer:
         self._budget = budget
         self._path: list[int] = []
         self._cut = False
-        self._shown: dict[int, tuple[dict[str, object], int]] = {}
+        self._shown: dict[int, tuple[dict[str, object], int, int]] = {}
         self._scalars = scalars = Scalars(self)
         self.named = Named(self)
         self.instances = Instances(self)
@@ -105,13 +108,15 @@ class Renderer:
             return self._read_variable(name, address)
         shown = self._shown.get(address)
         if shown is not None:
-            known, count = shown
+            known, count, room = shown
             self._budget.spend(count)
-            self._budget.take_room(len(str(known["value"])))
+            self._budget.take_room(room + len(name))
             return {**known, "name": name}
         left = self._budget.left
         entry = self._read_variable(name, address)
-        self._shown[address] = entry, left - self._budget.left
+        room = _ROOM + len(str(entry["value"])) + len(str(entry["type"]))
+        self._shown[address] = entry, left - self._budget.left, room
+        self._budget.take_room(room + len(name))
         return entry
 
     def _read_variable(self, name: str, address: int) -> dict[str, object]:
@@ -124,7 +129,6 @@ class Renderer:
             entry["value"] = f"<unreadable: {fault}>"
         finally:
             self._path.clear()
-        self._budget.take_room(len(str(entry["value"])))
         entry["address"] = hex(address)
         if self._cut:
             entry["truncated"] = True

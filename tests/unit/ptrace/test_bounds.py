@@ -124,6 +124,48 @@ class TestBudget:
         with pytest.raises(DeadlineReached):
             budget.spend()
 
+    def test_what_is_set_aside(self) -> None:
+        """A part of the values and of the room is left for later, however many are asked for."""
+        budget = Budget(Limits({"values": 8, "file_bytes": 100}), FakeClock())
+        budget.set_aside(4)
+        budget.spend(6)
+        for _ in range(9):
+            with pytest.raises(DeadlineReached):
+                budget.spend()
+        budget.bring_back()
+        budget.spend(2)
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+        budget.bring_back()
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+
+    def test_room_that_is_set_aside(self) -> None:
+        """What is no value takes room too, but is never refused."""
+        budget = Budget(Limits({"file_bytes": 100}), FakeClock())
+        budget.count_room(20)
+        budget.set_aside(4)
+        with pytest.raises(DeadlineReached):
+            budget.take_room(61)
+        budget.bring_back()
+        budget.spend()
+        budget.take_room(80)
+        budget.count_room(1000)
+        with pytest.raises(DeadlineReached):
+            budget.take_room(1)
+
+    def test_time_is_not_brought_back(self) -> None:
+        """Only values and room were set aside."""
+        clock = FakeClock()
+        budget = Budget(Limits({"deadline_ms": 500}), clock)
+        budget.set_aside(4)
+        clock.now += 0.6
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+        budget.bring_back()
+        with pytest.raises(DeadlineReached):
+            budget.spend()
+
 
 class TestRemarks:
     def test_each_once_in_order(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from bcd.ptrace.document import _SHRINKING, Document
+from bcd.ptrace.document import Document
 from bcd.ptrace.errors import CalibrationError, DeadlineReached, MemoryFault
 from bcd.ptrace.exceptions import Exceptions
 from bcd.ptrace.redact import Redactor
@@ -266,30 +266,42 @@ class TestLimits:
             "all but the beginning of the exception: the document was too large"
         ]
 
-    def test_the_faulted_task_stays_longest(self) -> None:
-        """With its variables as long as those of the faulted thread, and then without."""
-        frames = [{"locals": ["some"]}]
-        made: dict[str, Any] = {
-            "tasks": [{"frames": frames, "faulted": True}, {"frames": [{"locals": ["some"]}]}],
-            "threads": [],
-        }
-        assert "not faulted" in _SHRINKING[0](made)
-        assert [task["frames"][0]["locals"] for task in made["tasks"]] == [["some"], []]
-        assert "1 tasks" in _SHRINKING[2](made)
-        assert [task["faulted"] for task in made["tasks"]] == [True]
-        _SHRINKING[3](made)
-        assert made["tasks"][0]["frames"] == [{"locals": []}]
+    def test_values_go_to_the_innermost_frames_of_all_threads(
+        self, document: Callable[..., dict[str, Any]]
+    ) -> None:
+        """Where not all can be read, no stack has all of its own while another has none."""
+        gate = threading.Event()
 
-    @pytest.mark.parametrize(("holders", "step"), [("tasks", 0), ("threads", 1)])
-    def test_what_is_handled(self, holders: str, step: int) -> None:
-        """Its variables go with those of its thread or task, the rest when stacks are cut."""
-        made: dict[str, Any] = {"threads": [], "tasks": [], "sources": {}}
-        chain = {"root": 0, "list": [{"frames": [{"locals": ["some"]}]}]}
-        made[holders] = [{"frames": [], "faulted": False, "handling": chain}]
-        _SHRINKING[step](made)
-        assert chain["list"] == [{"frames": [{"locals": []}]}]
-        assert "handle" in _SHRINKING[3](made)
-        assert "handling" not in made[holders][0]
+        def stand(frames: int) -> None:
+            label = [frames] * 5
+            if frames:
+                stand(frames - 1)
+            else:
+                ready.release()
+                gate.wait()
+            del label
+
+        ready = threading.Semaphore(0)
+        threads = [threading.Thread(target=stand, args=(9,), daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            ready.acquire()
+        made = document(raised(), values=300)
+        gate.set()
+        stacks = [
+            [
+                bool(frame["locals"])
+                for frame in thread["frames"]
+                if frame["function"].endswith("stand")
+            ]
+            for thread in made["threads"]
+        ]
+        stacks = [stack for stack in stacks if stack]
+        assert len(stacks) == 4
+        assert all(stack[-1] and not stack[0] for stack in stacks)
+        assert max(map(sum, stacks)) - min(map(sum, stacks)) <= 1
+        assert any("those furthest out" in sentence for sentence in made["truncated"])
 
 
 class TestSecrets:
