@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 PROGRAM = REPOSITORY / "tests" / "targets" / "modes" / "program.py"
 DEBUGGING = "ptrace,process_vm_readv,process_vm_writev"
 NOBODY = "65534"
+PIDS = ("--pid", "--fork", "--mount-proc")
+SPACES = {
+    "container": PIDS,
+    "hidden": PIDS,
+    "rootless": ("--user", "--map-root-user", *PIDS),
+}
+PROC = {"no-proc": "tmpfs", "hidden": "proc -o hidepid=2"}
+BEFORE = {"other": f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"}
+"""How a program runs → its namespaces, what its /proc is, and what starts it."""
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 
@@ -44,15 +53,14 @@ def run(interpreter: str, folder: Path, user: str, refused: str, how: str = "-")
     for name in places:
         (folder / name).mkdir()
     mounts = [f"mount --bind '{place}' '{folder / name}'" for name, place in places.items()]
-    if how == "no-proc":
-        mounts.append("mount -t tmpfs none /proc")
+    if how in PROC:
+        mounts.append(f"mount -t {PROC[how]} none /proc")
     start = (
-        f"cd /; exec '{folder}/python/bin/{Path(interpreter).name}'"
+        f"cd /; exec {BEFORE.get(how, '')} '{folder}/python/bin/{Path(interpreter).name}'"
         f" '{folder}/source/{program}' '{folder}/snapshots' {user} {refused} {how}"
     )
-    spaces = ["--pid", "--fork", "--mount-proc"] if how == "container" else []
     done = subprocess.run(
-        ["unshare", "--mount", *spaces, "sh", "-ec", "\n".join([*mounts, start])],
+        ["unshare", "--mount", *SPACES.get(how, ()), "sh", "-ec", "\n".join([*mounts, start])],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{folder}/source",
@@ -98,6 +106,17 @@ def test_as_nobody_under_a_filter_against_debugging(interpreter: str, open_folde
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize(("how", "uid"), [("-", 0), ("other", int(NOBODY)), ("rootless", 0)])
+def test_as_any_user(interpreter: str, open_folder: Path, how: str, uid: int) -> None:
+    """As root, as a user who never was root, and as one who is root in a user namespace alone."""
+    report = run(interpreter, open_folder, "-", "-", how)
+
+    assert (report["error"], report["said"], report["uid"]) == (None, "", uid)
+    snapshot = check_snapshot(report["path"], "frozen")
+    assert snapshot["process"]["uids"]["effective"] == uid
+    assert report["children"] == []
+
+
 def test_after_root_became_another_user(interpreter: str, open_folder: Path) -> None:
     """A process that is no longer dumpable can be read all the same (gunicorn --user)."""
     report = run(interpreter, open_folder, NOBODY, "-")
@@ -116,6 +135,16 @@ def test_without_a_copy_the_process_is_held(interpreter: str, open_folder: Path)
     assert first.startswith("The process was read in place and held meanwhile: no copy")
     assert second == "tasks: they were read while the program went on"
     assert snapshot["tracer"]["blocked_ms"] > 0
+    assert report["children"] == []
+
+
+def test_where_no_memory_is_lent_for_a_copy(interpreter: str, open_folder: Path) -> None:
+    """As with ``vm.overcommit_memory`` 2, which is the whole machine's: the kernel says ENOMEM."""
+    report = run(interpreter, open_folder, NOBODY, "copy-for-want-of-memory")
+
+    assert (report["error"], report["said"]) == (None, "")
+    snapshot = check_snapshot(report["path"], "gil-held")
+    assert "(clone: Cannot allocate memory)" in snapshot["notes"][0]
     assert report["children"] == []
 
 
@@ -208,3 +237,15 @@ def test_in_a_container_of_its_own(interpreter: str, open_folder: Path) -> None:
     snapshot = check_snapshot(report["path"], "frozen")
     assert snapshot["process"]["pid"] == report["pid"] < 20
     assert snapshot["threads"][0]["tid"] == report["pid"]
+
+
+@pytest.mark.parametrize("user", ["-", NOBODY])
+def test_where_processes_of_others_are_hidden(
+    interpreter: str, open_folder: Path, user: str
+) -> None:
+    """With a /proc that shows a user nobody else's processes, also after root became that user."""
+    report = run(interpreter, open_folder, user, "-", "hidden")
+
+    assert report["error"] is None
+    check_snapshot(report["path"], "frozen")
+    assert report["children"] == []

@@ -32,22 +32,23 @@ def refuse_call(name):
     ]
 
 
-def refuse_copy():
+def refuse_copy(number=errno.EPERM):
     """Refuse only the clone that makes a copy, not that of posix_spawn or a thread."""
     return [
         step(JUMP_EQUAL, 0, 3, NUMBERS["clone"]),
         step(LOAD, 0, 0, FLAGS_AT),
         step(JUMP_EQUAL, 0, 1, COPY_FLAGS),
-        step(RETURN, 0, 0, REFUSE | errno.EPERM),
+        step(RETURN, 0, 0, REFUSE | number),
         step(LOAD, 0, 0, NUMBER_AT),
     ]
 
 
 def install(names):
     """Refuse the named system calls in this process for good; "copy" stands for bcd's clone."""
+    copies = {"copy": errno.EPERM, "copy-for-want-of-memory": errno.ENOMEM}
     program = [step(LOAD, 0, 0, NUMBER_AT)]
     for name in names:
-        program += refuse_copy() if name == "copy" else refuse_call(name)
+        program += refuse_copy(copies[name]) if name in copies else refuse_call(name)
     program.append(step(RETURN, 0, 0, ALLOW))
     code = ctypes.create_string_buffer(b"".join(program))
     description = ctypes.create_string_buffer(

@@ -74,7 +74,8 @@ async def main(folder, user, refused, how):
     for task in tasks:
         task.cancel()
     parked.set()
-    ptrace = ctypes.CDLL(None, use_errno=True).ptrace(16, os.getppid(), 0, 0)
+    # Root alone could attach, and its parent would stand still.
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace(16, os.getppid(), 0, 0) if user != "-" else None
     return {
         "error": result.error and str(result.error),
         "path": os.fsdecode(result.stdout).rstrip("\n"),
