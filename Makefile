@@ -14,7 +14,7 @@ PYTEST ?=
 # Which benchmarks, as in `make bench BENCH="success failure"`; all when left empty.
 BENCH ?=
 
-.PHONY: help demo test lint check-types check-imports format bench hooks clean
+.PHONY: help demo test lint format bench suites hooks clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is
@@ -41,6 +41,9 @@ format: $(VENV)/.test  ## Format the code and repair what ruff can
 
 bench: $(VENV)/.bench  ## Measure bcd beside others; takes minutes
 	$(BIN)/python -m tests.bench $(BENCH)
+
+suites: $(VENV)/.made  ## Run the frameworks' own tests with and without bcd; downloads them
+	$(BIN)/python -m tests.suites
 
 hooks: $(VENV)/.test  ## Check each commit before it is made
 	$(BIN)/pre-commit install

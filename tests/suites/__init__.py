@@ -1,0 +1,1 @@
+"""The frameworks' own tests, with and without bcd."""
