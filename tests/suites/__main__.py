@@ -42,7 +42,10 @@ SUITES = {
     "celery": Suite(
         "celery[pydantic,redis,sqlalchemy]==5.7.0",
         ("t/unit/app", "t/unit/tasks"),
-        ("pytest-celery", "pytest-click", "pytest-order", "pytest-subtests<0.16", "cryptography"),
+        (
+            *("cryptography", "freezegun", "pytest-celery", "pytest-click", "pytest-order"),
+            "pytest-subtests<0.16",
+        ),
     ),
 }
 
