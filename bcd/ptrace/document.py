@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from _functools import partial  # type: ignore[import-not-found] # `functools` takes 3 ms
+from itertools import chain
 
 from bcd.ptrace.errors import DeadlineReached, ReadError
 from bcd.ptrace.exceptions import Exceptions
@@ -267,9 +268,11 @@ class Document:
         """Ask for the lines around all frames."""
         for error in self._exceptions["list"] if self._exceptions else ():
             self._sources.want(error["frames"], AROUND_ERROR)
-        for holder in (*self._threads, *self._tasks):
-            for stack in stacks_of(holder):
-                self._sources.want(stack, AROUND_OTHER)
+        stacks = chain.from_iterable(map(stacks_of, (*self._threads, *self._tasks)))
+        frames = chain.from_iterable(stacks)
+        # Each place once: where 2,000 tasks wait in three frames that is three of 6,000.
+        places = {(each["file"], each["line"], each["end_line"]): each for each in frames}
+        self._sources.want(places.values(), AROUND_OTHER)
 
     def _read_cached_sources(self) -> None:
         """Read the lines of code that has no file."""

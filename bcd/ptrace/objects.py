@@ -316,7 +316,10 @@ class Objects:
             if value:
                 yield name, value
         for key, value in self._instance_items(address, info):
-            if self.type_of(key).flags & STR:
+            known = self._names.get(key)
+            if known is not None:
+                yield known, value
+            elif self.type_of(key).flags & STR:
                 yield self.name(key), value
 
     def attribute(self, address: int, name: str) -> int:

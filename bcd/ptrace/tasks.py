@@ -26,6 +26,7 @@ _ROOM = 200
 """Characters of a task in a snapshot, besides its frames."""
 _MOST_SLOTS = 1 << 18
 """Slots of asyncio's register that are looked at; 2,000 tasks take 8,192, which is half empty."""
+_LIMITS = ("tasks", "tasks_with_variables")
 _REGISTERS = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 """Names in ``asyncio.tasks``: 3.11 has the first, 3.12 and later the other two."""
 
@@ -84,7 +85,7 @@ class Tasks:
         if not names:
             return []
         running = self._running(names)
-        limit = self._target.limits["tasks"]
+        limit, with_variables = (self._target.limits[name] for name in _LIMITS)
         addresses = self._pending(names, to_blame, limit + 1)
         if len(addresses) > limit:
             self._target.remarks.cut(f"more than {limit:,} tasks, {limit:,} kept")
@@ -93,17 +94,15 @@ class Tasks:
             if self._target.budget.is_late:
                 self._target.remarks.cut(f"tasks: {len(entries):,} until the time was over")
                 break
-            variables = len(entries) < self._target.limits["tasks_with_variables"]
+            variables = len(entries) < with_variables
             put_off = None if address in to_blame else later
             try:
                 entry = self._task(address, running, variables=variables, later=put_off)
                 entries.append({**entry, "faulted": True} if address in to_blame else entry)
             except (DeadlineReached, *FAULTS) as fault:
                 self._target.remarks.note(f"task at {address:#x}: {fault}")
-        if len(entries) > self._target.limits["tasks_with_variables"]:
-            self._target.remarks.cut(
-                f"variables of tasks: the first {self._target.limits['tasks_with_variables']} tasks"
-            )
+        if len(entries) > with_variables:
+            self._target.remarks.cut(f"variables of tasks: the first {with_variables} tasks")
         self._tell_waits(entries)
         known = {hex(address) for address in addresses[:limit]}
         for entry in entries:

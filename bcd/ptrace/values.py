@@ -62,7 +62,7 @@ class Renderer:
         self.objects = objects
         self.memory = objects.memory
         self.members = Members(objects)
-        self.limits = limits
+        self.limits = limits.values
         self.redactor = redactor
         self._budget = budget
         self._path: list[int] = []
