@@ -33,7 +33,7 @@ class Watched:
     requests: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(name="browser", scope="session")
+@pytest.fixture(name="browser", scope="module")  # Playwright's event loop runs until it ends
 def _browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
@@ -47,7 +47,7 @@ def _browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(name="axe", scope="session")
+@pytest.fixture(name="axe", scope="module")
 def _axe() -> str:
     found = sorted((ROOT / ".browser").glob("axe-core-*.js"))
     if not found:
