@@ -14,7 +14,7 @@ from tests.libraries import need
 from tests.servers import REDIS, need_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 pytestmark = pytest.mark.server
 
@@ -88,15 +88,6 @@ def without_secret(answer: tuple[int, list[tuple[str, str]], bytes]) -> tuple[ob
     return answer
 
 
-@pytest.fixture
-def _not_ignored() -> Iterator[None]:
-    """Let no server inherit that a test run ignores SIGHUP, as below ``nohup``."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("_not_ignored")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_signals_reach_the_program(serve: Any, number: signal.Signals) -> None:
     """It is the process that was started, and ends as it does without bcd."""
