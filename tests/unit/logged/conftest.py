@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bcd.engine.attempt import GATE
 from bcd.integrations import _capture, _complaints, _logged, _loggers
 from bcd.integrations._suppressed import suppressed
 from tests.unit.logged.fakes import FakeTrace, handler, logger_called
@@ -31,3 +32,9 @@ def logger(traced: FakeTrace) -> logging.Logger:
     """A logger of its own, with a ``BcdHandler``."""
     del traced
     return logger_called("shop", handler())
+
+
+@pytest.fixture(autouse=True)
+def _open_gate() -> None:
+    """Let no earlier test's rate limit count what is to be traced."""
+    GATE.reset()
