@@ -15,6 +15,7 @@
     │   ├── FinalizeError      the tracer object itself failed to make its command
     │   └── PutError           the snapshot was made, and could not be uploaded
     ├── SignalError            a signal that was traced, as an error
+    ├── StoreError             a store of snapshots that cannot be used
     └── SnapshotError          a snapshot that cannot be read
         ├── SnapshotNotFound
         ├── SnapshotCorrupt
@@ -77,6 +78,10 @@ class SignalError(BcdError):
     """A signal that was traced; its text is ``strsignal`` in lower case (rule 27)."""
 
     __module__ = "bcd"  # its classifier is "bcd.SignalError", as in Go
+
+
+class StoreError(BcdError):
+    """A store of snapshots that cannot be used: not reached, of another version, or full."""
 
 
 class SnapshotError(BcdError):

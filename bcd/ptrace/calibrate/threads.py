@@ -7,7 +7,7 @@ import posix
 import sys
 
 from bcd.ptrace.calibrate.search import WORD, Search, only
-from bcd.ptrace.errors import CalibrationError
+from bcd.ptrace.errors import CalibrationError, MemoryFault
 from bcd.ptrace.layout import FrameLayout, ThreadLayout
 from bcd.ptrace.memory import HIGHEST, LOWEST
 
@@ -20,6 +20,9 @@ _STALE = 1 << 16
 """Behind the current frame lie the remains of earlier calls, which point back to it."""
 
 _STACK_BYTES = 512 * 1024
+
+_THREADS = 100
+"""How many threads may have been started between two."""
 
 _NEAR, _FAR = 1 << 14, 1 << 20
 """Bytes of ``_PyRuntime`` and of the interpreter in which all this is looked for, first and then:
@@ -87,12 +90,33 @@ def _threads(
     size = 64 * WORD
     layout.ident = search.first(own, size, _thread.get_ident(), "a thread's ident", 0)
     layout.native_id = search.first(own, size, _thread.get_native_id(), "native thread id", 0)
-    layout.next = search.first(other, size, own, "the next thread", 0)
+    layout.next = _next(search, size, other, own)
     _current_frame(search, layout, frame, own)
     _handled(search, layout, own)
     layout.runtime = runtime
     _interpreter(search, layout, own, other, runtime)
     return layout
+
+
+def _next(search: Search, size: int, newer: int, older: int) -> int:
+    """Find where a thread points to the one that was started before it.
+
+    More threads may lie between these two where this process has other ones.
+    """
+    found = search.all(newer, size, older)
+    found = found or [at for at in range(0, size, WORD) if _reaches(search, newer, at, older)]
+    return only(found[:1], "the next thread")
+
+
+def _reaches(search: Search, state: int, offset: int, wanted: int) -> bool:
+    for _ in range(_THREADS):
+        try:
+            state = search.memory.word(state + offset)
+        except MemoryFault:
+            return False
+        if state == wanted or not LOWEST <= state < HIGHEST:
+            return state == wanted
+    return False
 
 
 def _current_frame(search: Search, layout: ThreadLayout, frame: FrameLayout, own: int) -> None:

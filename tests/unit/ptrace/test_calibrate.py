@@ -6,6 +6,7 @@ import ctypes
 import gc
 import random
 import sys
+import threading
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,19 @@ class TestParts:
         """What a later version puts further from the start is found too, at the same places."""
         monkeypatch.setattr(calibrate_threads, "_NEAR", 16)
         assert vars(calibrate(own).thread) == vars(layout.thread)
+
+    def test_threads_beside(self, layout: Layout, own: LiveMemory) -> None:
+        """Threads that stand between the samples do not hide where one points to the next."""
+        done = threading.Event()
+        others = [threading.Thread(target=done.wait) for _ in range(3)]
+        for other in others:
+            other.start()
+        try:
+            assert vars(calibrate(own).thread) == vars(layout.thread)
+        finally:
+            done.set()
+            for other in others:
+                other.join()
 
     def test_cells_and_functions(self, layout: Layout) -> None:
         """Cells, closures, methods and modules: the pointers that they hold."""
