@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OutputClosedError",
+    "error_console",
     "print_json",
     "print_lines",
     "print_message",
@@ -66,6 +67,11 @@ def print_message(sentence: str) -> None:
 
 def _print_remark(*parts: Part) -> None:
     _console(stderr=True).print(line(*parts), soft_wrap=True, end="\n")
+
+
+def error_console() -> RichConsole:
+    """Return the console of standard error."""
+    return _console(stderr=True)
 
 
 class _Console(RichConsole):

@@ -15,6 +15,7 @@ from bcd.cli.doctor import doctor_command
 from bcd.cli.dump import dump_command
 from bcd.cli.list import list_command
 from bcd.cli.open import open_command
+from bcd.cli.prune import prune_command
 from bcd.cli.run import run_command
 from bcd.cli.show import show_command
 from bcd.errors import BcdError
@@ -44,6 +45,7 @@ bcd.add_command(doctor_command)
 bcd.add_command(dump_command)
 bcd.add_command(list_command)
 bcd.add_command(open_command)
+bcd.add_command(prune_command)
 bcd.add_command(run_command)
 bcd.add_command(show_command)
 

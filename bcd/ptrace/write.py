@@ -16,7 +16,7 @@ from bcd.snapshot.format import (
     file_name,
     id_of_dump_file,
     id_of_file,
-    is_id,
+    is_temporary,
     kind_in,
 )
 
@@ -245,7 +245,7 @@ class Folder:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:  # another tracer has removed it
                     continue
-                if not _is_temporary(entry.name):
+                if not is_temporary(entry.name):
                     yield entry.name, status.st_size
                 elif self._is_of_the_dead(entry.name):
                     self.remove(entry.name)
@@ -321,13 +321,6 @@ def _made_and_opened(path: str) -> int:
 def _holds_only_ours(descriptor: int) -> bool:
     """Whether a folder is bcd's alone, so that its mode is bcd's to change."""
     return all(
-        id_of_file(name) or id_of_dump_file(name) or _is_temporary(name)
+        id_of_file(name) or id_of_dump_file(name) or is_temporary(name)
         for name in posix.listdir(descriptor)
     )
-
-
-def _is_temporary(name: str) -> bool:
-    """Whether a file is one that some tracer writes, or did not live to write."""
-    stem = name.removeprefix(TEMPORARY_PREFIX).removesuffix(TEMPORARY_SUFFIX)
-    identity, _, process = stem.partition(".")
-    return name.startswith(TEMPORARY_PREFIX) and is_id(identity) and process.isdigit()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bcd.snapshot.head import Head
 
-__all__ = ["Row", "listing_lines"]
+__all__ = ["Row", "file_size", "listing_lines"]
 
 Row: TypeAlias = "Head | Dump"
 

@@ -94,6 +94,13 @@ def id_of_dump_file(name: str) -> str | None:
     return _id_before((DUMP_HEAD, *DUMP_OUTPUTS.values()), name)
 
 
+def is_temporary(name: str) -> bool:
+    """Tell whether a file is one that some tracer writes, or did not live to write."""
+    stem = name.removeprefix(TEMPORARY_PREFIX).removesuffix(TEMPORARY_SUFFIX)
+    identity, _, process = stem.partition(".")
+    return name.startswith(TEMPORARY_PREFIX) and is_id(identity) and process.isdigit()
+
+
 def _id_before(suffixes: tuple[str, ...], name: str) -> str | None:
     for suffix in suffixes:
         stem = name.removesuffix(suffix)
