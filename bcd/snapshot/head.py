@@ -17,6 +17,8 @@ __all__ = ["Head", "Headline", "read_head"]
 
 _WHOLE = 128 * 1024
 _FIRST = 16 * 1024
+_ENDS = frozenset(" \t\r\n,:]}")
+"""What stands after a whole value: a number that touches the cut may lack digits."""
 
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().raw_decode
 
@@ -113,7 +115,8 @@ def _value(text: str, at: int) -> tuple[Any, int]:
     if text[at] == "[":
         return _array(text, at + 1)
     value, end = _scan(text, at)
-    text[end]  # a number that touches the cut may lack digits: IndexError
+    if text[end] not in _ENDS:  # "2." is scanned as 2
+        raise IndexError
     return value, end
 
 
