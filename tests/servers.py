@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-__all__ = ["RABBITMQ", "REDIS", "need_server"]
+__all__ = ["POSTGRESQL", "RABBITMQ", "REDIS", "need_server"]
 
 REDIS = os.environ.get("BCD_TEST_REDIS", "redis://127.0.0.1:6379/9")
 RABBITMQ = os.environ.get("BCD_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672")
+
+POSTGRESQL = os.environ.get("BCD_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
 
 
 def need_server(url: str) -> None:

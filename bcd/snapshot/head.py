@@ -9,11 +9,11 @@ from datetime import datetime  # noqa: TC003 - the codec resolves the hints
 from typing import Any
 
 from bcd.errors import SnapshotCorrupt
-from bcd.snapshot._fields import Misfit, read
+from bcd.snapshot._fields import Misfit, dump, read
 from bcd.snapshot.codec import check_format, inflate, parse
 from bcd.snapshot.model import Process, Reason  # noqa: TC001 - likewise
 
-__all__ = ["Head", "Headline", "read_head"]
+__all__ = ["Head", "Headline", "decode_head", "encode_head", "read_head"]
 
 _WHOLE = 128 * 1024
 _FIRST = 16 * 1024
@@ -79,6 +79,23 @@ def read_head(data: bytes) -> Head:
         except SnapshotCorrupt:
             pass  # the keys come in another order: read on
     return _head(parse(text))
+
+
+def encode_head(head: Head) -> str:
+    """Write a head by itself, as JSON in ASCII."""
+    return json.dumps(dump(head), separators=(",", ":"))
+
+
+def decode_head(text: str) -> Head:
+    """Read what :func:`encode_head` wrote.
+
+    Raises:
+        SnapshotCorrupt: Somebody else wrote it.
+    """
+    try:
+        return read(Head, parse(text.encode()))
+    except Misfit as misfit:
+        raise SnapshotCorrupt(f"not a readable head: {misfit}") from None
 
 
 def _head(document: object) -> Head:

@@ -33,6 +33,7 @@ MAY_USE = {
     "integrations/uvicorn.py": {"uvicorn"},
     "report": {"rich"},
     "report/page": {"jinja2", "markupsafe"},
+    "store/sql": {"alembic", "platformdirs", "psycopg", "sqlalchemy"},
     "tracers/_put.py": {"httpx"},
 }
 OF_ANY_PYTHON = sys.stdlib_module_names | {"_interpreters", "_xxsubinterpreters"}
