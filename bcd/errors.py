@@ -15,6 +15,7 @@
     │   ├── FinalizeError      the tracer object itself failed to make its command
     │   └── PutError           the snapshot was made, and could not be uploaded
     ├── SignalError            a signal that was traced, as an error
+    ├── SendError              a snapshot that was not sent, or that nobody accepted
     ├── StoreError             a store of snapshots that cannot be used
     └── SnapshotError          a snapshot that cannot be read
         ├── SnapshotNotFound
@@ -78,6 +79,18 @@ class SignalError(BcdError):
     """A signal that was traced; its text is ``strsignal`` in lower case (rule 27)."""
 
     __module__ = "bcd"  # its classifier is "bcd.SignalError", as in Go
+
+
+class SendError(BcdError):
+    """A snapshot that was not sent to a service, or that the service did not accept.
+
+    Attributes:
+        of_one: Whether it is this one snapshot that was refused, so that others may pass.
+    """
+
+    def __init__(self, message: str, *, of_one: bool = False) -> None:
+        super().__init__(message)
+        self.of_one = of_one
 
 
 class StoreError(BcdError):

@@ -17,6 +17,7 @@ from bcd.cli.list import list_command
 from bcd.cli.open import open_command
 from bcd.cli.prune import prune_command
 from bcd.cli.run import run_command
+from bcd.cli.send import send_command
 from bcd.cli.show import show_command
 from bcd.errors import BcdError
 
@@ -47,6 +48,7 @@ bcd.add_command(list_command)
 bcd.add_command(open_command)
 bcd.add_command(prune_command)
 bcd.add_command(run_command)
+bcd.add_command(send_command)
 bcd.add_command(show_command)
 
 

@@ -33,6 +33,7 @@ MAY_USE = {
     "integrations/uvicorn.py": {"uvicorn"},
     "report": {"rich"},
     "report/page": {"jinja2", "markupsafe"},
+    "send/post.py": {"httpx"},
     "store/sql": {"alembic", "platformdirs", "psycopg", "sqlalchemy"},
     "tracers/_put.py": {"httpx"},
 }

@@ -1,0 +1,1 @@
+"""Sentry: an event in an envelope, within the limits that Sentry sets."""
