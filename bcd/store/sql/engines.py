@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-__all__ = ["postgresql_engine", "sqlite_engine", "writing"]
+__all__ = ["postgresql_engine", "reading", "sqlite_engine", "writing"]
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
@@ -55,6 +55,13 @@ def postgresql_engine(url: URL) -> Engine:
 def writing(engine: Engine) -> Engine:
     """The same engine for transactions that write: in SQLite they take their turn at once."""
     return engine.execution_options(**{_WRITES: True})
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine for transactions that only read, and see one moment throughout."""
+    if engine.dialect.name != "postgresql":
+        return engine  # SQLite's do
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
