@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -33,7 +34,7 @@ class Bar:
     ) -> None:
         self._words, self._total, self._done = words, total, 0
         self._clock, self._shown_from = clock, clock() + _PATIENCE
-        self._wanted = error_console().is_terminal
+        self._wanted = sys.stderr.isatty()
         self._shown: tuple[Progress, TaskID] | None = None
 
     def __enter__(self) -> Self:
@@ -71,6 +72,8 @@ class Bar:
             bars.TimeRemainingColumn(),
             console=error_console(),
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         progress.start()
         return progress, progress.add_task(self._words, total=self._total)

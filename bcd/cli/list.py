@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bcd.cli._filters import filter_of, filter_options, limit_of
 from bcd.cli._folder import folder_option, store
+from bcd.cli._grouping import row_of, summary_of
 from bcd.cli._output import print_json, print_lines, print_message, print_warnings, terminal_width
+from bcd.cli._pager import pager_option
+from bcd.cli._reading import Kinds, kinds, newest
+from bcd.report.groups import kind_lines
 from bcd.report.listing import listing_lines
 from bcd.snapshot.codec import time_text
 from bcd.snapshot.dump import Dump
@@ -17,17 +22,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bcd.snapshot.head import Head
-    from bcd.store.base import DumpEntry, Entry
+    from bcd.store.base import DumpEntry, Entry, Listing
 
 __all__ = ["list_command"]
 
 
-@click.command("list")
+@click.command("list", short_help="List the snapshots, newest first.")
+@click.option("--groups", is_flag=True, help="One line for each kind of error.")
+@filter_options
+@click.option(
+    "--limit",
+    type=limit_of,
+    metavar="NUMBER|all",
+    default="200",
+    help="At most so many lines.  [default: 200]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, newest first.")
+@pager_option
 @folder_option
-def list_command(*, as_json: bool, folder: str | None) -> None:
-    """List the snapshots, and the dumps of other tools, newest first."""
-    listing = store(folder).listing()
+def list_command(
+    *,
+    groups: bool,
+    limit: int | None,
+    as_json: bool,
+    paged: bool,
+    folder: str | None,
+    **filters: Any,
+) -> None:
+    """List the snapshots, and the dumps of other tools, newest first.
+
+    Only those are listed that have all that the options ask for.
+    """
+    wanted = filter_of(**filters)
+    if groups:
+        _print_kinds(kinds(store(folder), wanted, limit), as_json=as_json, paged=paged)
+    else:
+        _print_listing(newest(store(folder), wanted, limit), as_json=as_json, paged=paged)
+
+
+def _print_listing(listing: Listing, *, as_json: bool, paged: bool) -> None:
     found: list[Entry | DumpEntry] = [*listing.entries, *listing.dumps]
     found.sort(key=lambda entry: entry.head.id, reverse=True)
     print_warnings(listing.warnings)
@@ -36,9 +69,42 @@ def list_command(*, as_json: bool, folder: str | None) -> None:
     elif listing.hint is not None:
         print_message(listing.hint)
     else:
-        width = terminal_width()
-        now = datetime.now(UTC) if width is not None else None
-        print_lines(listing_lines([entry.head for entry in found], now=now, width=width))
+        lines = listing_lines([entry.head for entry in found], now=_now(), width=terminal_width())
+        print_lines(lines, paged=paged)
+    if listing.left:
+        print_message(_left_out(listing.left))
+
+
+def _print_kinds(found: Kinds, *, as_json: bool, paged: bool) -> None:
+    print_warnings(found.warnings)
+    if as_json:
+        print_json([dict(summary_of(each, state_known=found.state_known)) for each in found.groups])
+    elif found.hint is not None:
+        print_message(found.hint)
+    elif found.groups:
+        rows = [row_of(each, state_known=found.state_known) for each in found.groups]
+        print_lines(kind_lines(rows, now=_now(), width=terminal_width()), paged=paged)
+    if found.without:
+        print_message(_in_no_group(found.without))
+    if found.left:
+        print_message(f"{found.left:,} more kinds are not shown; --limit all shows them too")
+
+
+def _left_out(count: int) -> str:
+    if count == 1:
+        return "1 older one was not looked at; --limit all takes it too"
+    return f"{count:,} older ones were not looked at; --limit all takes them too"
+
+
+def _in_no_group(count: int) -> str:
+    if count == 1:
+        return "1 snapshot without an error is in no group"
+    return f"{count:,} snapshots without an error are in no group"
+
+
+def _now() -> datetime | None:
+    """The time that ages are counted from, on a terminal."""
+    return datetime.now(UTC) if terminal_width() is not None else None
 
 
 def _summary(entry: Entry | DumpEntry) -> Iterator[tuple[str, object]]:

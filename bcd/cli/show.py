@@ -10,6 +10,7 @@ import click
 from bcd.cli._folder import folder_option, store
 from bcd.cli._output import print_json, print_lines, print_warnings, terminal_width
 from bcd.cli._page import page_of, write_page
+from bcd.cli._pager import pager_option
 from bcd.report.dump import dump_report
 from bcd.report.text import Detail, View, report
 from bcd.snapshot.codec import parse
@@ -42,6 +43,7 @@ __all__ = ["show_command"]
     default=None,
     help="Every frame of every task, or no tasks.  [default: where each one waits]",
 )
+@pager_option
 @folder_option
 def show_command(  # noqa: PLR0913 - one for each option
     *,
@@ -51,6 +53,7 @@ def show_command(  # noqa: PLR0913 - one for each option
     variables: bool | None,
     threads: bool | None,
     tasks: bool | None,
+    paged: bool,
     folder: str | None,
 ) -> None:
     """Show a snapshot: the newest one, or that of an ID (its begin or end will do) or a PATH.
@@ -72,9 +75,10 @@ def show_command(  # noqa: PLR0913 - one for each option
         tasks=_detail(tasks),
     )
     if isinstance(found, FoundDump):
-        print_lines(list(dump_report(found.dump, _output(found), found.location, view)))
+        lines = list(dump_report(found.dump, _output(found), found.location, view))
+        print_lines(lines, paged=paged)
     else:
-        print_lines(report(found.snapshot, view))
+        print_lines(report(found.snapshot, view), paged=paged)
 
 
 def _document(found: Found | FoundDump) -> dict[str, object]:

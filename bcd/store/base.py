@@ -73,12 +73,14 @@ class Listing:
         dumps: The dumps, newest first.
         warnings: What looks like a snapshot and cannot be read, one sentence each.
         hint: What to do, where there is nothing to list.
+        left: How many older ones were not looked at.
     """
 
     entries: tuple[Entry, ...]
     dumps: tuple[DumpEntry, ...] = ()
     warnings: tuple[str, ...] = ()
     hint: str | None = None
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

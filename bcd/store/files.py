@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from bcd.errors import SnapshotCorrupt, SnapshotError, SnapshotNotFound
 from bcd.snapshot.codec import MAX_BYTES, from_dict, inflate, parse
@@ -20,12 +22,16 @@ from bcd.snapshot.format import (
     id_of_file,
 )
 from bcd.snapshot.head import read_head
-from bcd.store.base import DumpEntry, Entry, Found, FoundDump, Listing
+from bcd.store.base import DumpEntry, Entry, Filter, Found, FoundDump, Listing
+from bcd.store.matching import fits, may_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-__all__ = ["FolderStore", "read_file", "read_output"]
+__all__ = ["FolderStore", "Reading", "Watch", "read_file", "read_output"]
+
+Watch: TypeAlias = Callable[[Sequence[str]], Iterable[str]]
+"""Goes through the paths that are to be read, and may tell somebody how far that is."""
 
 _NAMED_AT_MOST = 3
 _SUFFIXES = (SUFFIX, SUFFIX_GZIP, DUMP_HEAD, *DUMP_OUTPUTS.values())
@@ -44,31 +50,42 @@ class FolderStore:
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    def listing(self) -> Listing:
+    def listing(
+        self, wanted: Filter | None = None, *, limit: int | None = None, watch: Watch = iter
+    ) -> Listing:
         """List snapshots and dumps, newest first; damaged ones are named in the warnings.
+
+        Args:
+            wanted: Which ones; None for all.
+            limit: At most so many; None for all.
+            watch: Sees each path before it is read.
 
         Raises:
             SnapshotNotFound: The folder cannot be read.
         """
+        reading = Reading(self._paths(), wanted or Filter(), watch)
         entries: list[Entry] = []
         dumps: list[DumpEntry] = []
-        warnings: list[str] = []
-        for path in self._paths().values():
-            try:
-                if path.endswith(DUMP_HEAD):
-                    dumps.append(_dump_entry(path))
-                else:
-                    entries.append(_entry(path))
-            except SnapshotNotFound:
-                continue  # pruned in between
-            except SnapshotError as error:
-                warnings.append(str(error))
+        for entry in islice(reading, limit):
+            if isinstance(entry, DumpEntry):
+                dumps.append(entry)
+            else:
+                entries.append(entry)
         return Listing(
             entries=tuple(entries),
             dumps=tuple(dumps),
-            warnings=tuple(warnings),
-            hint=None if entries or dumps else self._hint(),
+            warnings=tuple(reading.warnings),
+            hint=None if entries or dumps else self.hint(wanted),
+            left=reading.left,
         )
+
+    def read(self, wanted: Filter, *, watch: Watch = iter) -> Reading:
+        """Prepare to read what is known of snapshots and dumps, one after the other.
+
+        Raises:
+            SnapshotNotFound: The folder cannot be read.
+        """
+        return Reading(self._paths(), wanted, watch)
 
     def find(self, reference: str) -> Found | FoundDump:
         """Read one snapshot or the head of one dump.
@@ -100,7 +117,7 @@ class FolderStore:
         raise SnapshotNotFound(
             f"no snapshot {reference!r} in {self._folder}; `bcd list` shows what is there"
             if self._paths()
-            else f"no snapshot {reference!r}: {self._hint()}"
+            else f"no snapshot {reference!r}: {self.hint()}"
         )
 
     def _latest(self) -> Found | FoundDump:
@@ -112,7 +129,7 @@ class FolderStore:
                 warnings.append(str(error))
                 continue
             return replace(found, warnings=tuple(warnings))
-        raise SnapshotNotFound("; ".join([*warnings, self._hint()]))
+        raise SnapshotNotFound("; ".join([*warnings, self.hint()]))
 
     def _fitting(self, part: str) -> dict[str, str]:
         paths = self._paths() if part else {}
@@ -136,13 +153,56 @@ class FolderStore:
             ) from None
         return found
 
-    def _hint(self) -> str:
+    def hint(self, wanted: Filter | None = None) -> str:
+        """Say why there is nothing to list, and what to do.
+
+        Args:
+            wanted: What was asked for; None for all.
+        """
+        if self._paths():
+            problem = "can be read" if wanted is None else "is as asked for"
+            return f"no snapshot in {self._folder} {problem}"
         if Path(self._folder).is_dir():
             return f"no snapshots in {self._folder} yet"
         return (
             f"no snapshots: the folder {self._folder} does not exist yet; if the program runs as "
             "another user or keeps them elsewhere, name its folder with --folder or BCD_DIR"
         )
+
+
+class Reading:
+    """What is known of the snapshots and dumps that are wanted, read when it is asked for.
+
+    Args:
+        paths: Id → path, in the order of reading.
+        wanted: Which of them are returned.
+        watch: Sees each path before it is read.
+
+    Attributes:
+        left: How many were not read yet.
+        warnings: What could not be read, one sentence each.
+    """
+
+    def __init__(self, paths: Mapping[str, str], wanted: Filter, watch: Watch) -> None:
+        self._paths = [path for each, path in paths.items() if may_fit(wanted, each)]
+        self._wanted = wanted
+        self._watch = watch
+        self.left = len(self._paths)
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[Entry | DumpEntry]:
+        """Read them."""
+        for path in self._watch(self._paths):
+            self.left -= 1
+            try:
+                entry = _dump_entry(path) if path.endswith(DUMP_HEAD) else _entry(path)
+            except SnapshotNotFound:
+                continue  # pruned in between
+            except SnapshotError as error:
+                self.warnings.append(str(error))
+                continue
+            if fits(self._wanted, entry.head):
+                yield entry
 
 
 def read_file(path: str) -> Found | FoundDump:

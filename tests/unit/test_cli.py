@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 from pathlib import Path
 
 import pytest
 
 from bcd import __version__
 from bcd.cli.program import bcd as program
-from bcd.cli.program import run
+from tests.terminal import PROGRAM, SAMPLE, Ran, on_a_terminal, without_styles
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "checkout.bcd.json"
 NEW = "01KAQ7T3M8Q9ZV4X1J6C5R2DWN"
 OLD = "01KAQ7T3M8Q9ZV4X1J6C5R2DAA"
-PROGRAM = [sys.executable, "-c", "from bcd.cli import main; main()"]
 
 
 @pytest.fixture(name="folder")
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain_environment: None) -> Path:
+    assert plain_environment is None
     text = SAMPLE.read_text()
     (tmp_path / f"{NEW}.bcd.json").write_text(text)
     (tmp_path / f"{OLD}.bcd.json").write_text(
         text.replace(NEW, OLD).replace('"root": 0', '"root": 1')
     )
     monkeypatch.setenv("BCD_DIR", str(tmp_path))
-    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-class Ran:
-    """Runs the program in this process and keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Return the exit status, standard output and standard error."""
-        with pytest.raises(SystemExit) as ended:
-            run(arguments)
-        printed = self._capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-
-@pytest.fixture(name="bcd")
-def _bcd(capsys: pytest.CaptureFixture[str]) -> Ran:
-    return Ran(capsys)
 
 
 def test_the_version(bcd: Ran) -> None:
@@ -278,41 +251,22 @@ def test_an_interrupt_is_clean(tmp_path: Path) -> None:
     assert (running.returncode, out, err.strip()) == (128 + signal.SIGINT, b"", b"")
 
 
-def on_a_terminal(columns: int, *arguments: str, **environment: str) -> str:
-    """Run the program on a terminal of so many columns and return what it printed there."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    running = subprocess.Popen(
-        [*PROGRAM, *arguments], stdout=slave, env=os.environ | {"TERM": "xterm"} | environment
-    )
-    os.close(slave)
-    shown = b""
-    with open(master, "rb", buffering=0) as terminal:  # noqa: PTH123 - a descriptor
-        try:
-            while chunk := terminal.read(65536):
-                shown += chunk
-        except OSError:  # how a terminal says that the other end is closed
-            pass
-    assert running.wait() == 0
-    return shown.decode().replace("\r\n", "\n")
-
-
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_terminal_gets_colours_and_its_width(folder: Path, columns: int) -> None:
     """On a terminal the report has colours and variables are folded to its width."""
-    shown = on_a_terminal(columns, "show", BCD_DIR=str(folder))
+    shown = on_a_terminal("show", "--no-pager", columns=columns, BCD_DIR=str(folder))
     assert "\x1b[1;31mshop.errors.CheckoutFailed\x1b[0m" in shown
-    rows = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    rows = without_styles(shown).splitlines()
     longest = max(len(row) for row in rows if row.startswith("      "))
     assert columns - 20 < longest <= columns
-    listed = on_a_terminal(columns, "list", BCD_DIR=str(folder))
+    listed = on_a_terminal("list", columns=columns, BCD_DIR=str(folder))
     assert " ago" in listed
     assert "ERROR" in listed
 
 
 def test_colours_can_be_declined(folder: Path) -> None:
     """NO_COLOR keeps a terminal's text without colours."""
-    shown = on_a_terminal(80, "show", BCD_DIR=str(folder), NO_COLOR="1")
+    shown = on_a_terminal("show", "--no-pager", BCD_DIR=str(folder), NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3\d", shown)
 
 
