@@ -12,7 +12,16 @@ from bcd.notice import notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["PREFIX", "UnusableError", "Variables", "duration", "names", "pairs", "switch"]
+__all__ = [
+    "PREFIX",
+    "UnusableError",
+    "Variables",
+    "duration",
+    "names",
+    "pairs",
+    "switch",
+    "variable",
+]
 
 PREFIX = "BCD_"
 
@@ -52,18 +61,23 @@ class Variables:
         Raises:
             ConfigError: It cannot be used, and this reading is strict.
         """
-        variable = PREFIX + name.upper()
-        text = self._environ.get(variable, "").strip()
+        called = variable(name)
+        text = self._environ.get(called, "").strip()
         if not text:
             return default
         try:
             return read(text)
         except UnusableError as problem:
-            message = f"{variable} is {text!r}; {problem}"
+            message = f"{called} is {text!r}; {problem}"
         if self._strict:
             raise ConfigError(message)
         notice(f"{message}; it is not used")
         return default
+
+
+def variable(name: str) -> str:
+    """What the variable of a setting is called; that of the folder has a shorter name."""
+    return "BCD_DIR" if name == "folder" else PREFIX + name.upper()
 
 
 def switch(text: str) -> bool:

@@ -17,7 +17,7 @@ from bcd.cli._output import print_message
 from bcd.config import config_from
 from bcd.errors import ConfigError
 from bcd.settings import read
-from bcd.variables import PREFIX, Variables
+from bcd.variables import PREFIX, Variables, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,23 +88,17 @@ def _variables(given: Mapping[str, str]) -> dict[str, str]:
     for name, text in given.items():
         if not text.strip():
             raise click.UsageError(f"--{name.replace('_', '-')} is empty")
-    named = {
-        "BCD_DIR" if name == "folder" else PREFIX + name.upper(): given[name] for name in given
-    }
+    named = {variable(name): text for name, text in given.items()}
     try:
         read({}, Variables(named, strict=True))
         config_from(Variables(named, strict=True))
     except ConfigError as error:
-        variable, is_, problem = str(error).partition(" is ")
-        option = variable.removeprefix(PREFIX).lower().replace("_", "-")
+        called, is_, problem = str(error).partition(" is ")
+        option = called.removeprefix(PREFIX).lower().replace("_", "-")
         raise click.UsageError(f"--{option}{is_}{problem}") from None
     if "folder" in given:  # the program may change its directory before an error
-        named["BCD_DIR"] = str(Path(given["folder"]).absolute())
+        named[variable("folder")] = str(Path(given["folder"]).absolute())
     return named
-
-
-def _variable(name: str) -> str:
-    return "BCD_DIR" if name == "folder" else PREFIX + name.upper()
 
 
 def _environment() -> dict[str, str]:

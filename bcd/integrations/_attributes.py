@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bcd.engine import error_text, type_name
-from bcd.scope import clean
+from bcd.scope import clean, clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,16 +29,13 @@ def of_error(error: BaseException) -> dict[str, str]:
 
 
 def clean_all(attributes: Mapping[Any, object]) -> dict[str, str]:
-    """Make attributes safe: the first 64, whose values are text or numbers.
-
-    A colon in a name would end it on the tracer's command line, so it becomes ``_``.
-    """
+    """Make attributes safe: the first 64, whose values are text or numbers."""
     cleaned: dict[str, str] = {}
     for name, value in attributes.items():
         if len(cleaned) == MOST_ATTRIBUTES:
             break
         if isinstance(name, str) and isinstance(value, (str, int, float)):
-            cleaned[clean(name).replace(":", "_")] = clean(str(value))
+            cleaned[clean_name(name)] = clean(str(value))
     return cleaned
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Finding: TypeAlias = "Callable[[Mapping[str, Any]], Occasion]"
 
-__all__ = ["encloses", "enclosing", "is_served_by_hand", "knows"]
+__all__ = ["Within", "encloses", "enclosing", "is_served_by_hand", "knows"]
 
 _MOST_FRAMES = 2000
 
@@ -56,6 +56,29 @@ def enclosing() -> Occasion | None:
         if occasion is not None:
             return occasion
     return _on_stack(sys._getframe(1))  # noqa: SLF001 - documented
+
+
+class Within:
+    """What is known of an error that came up within a request or task and did not end it.
+
+    Attributes:
+        request: That request or task, if known.
+    """
+
+    def __init__(self, request: Occasion | None = None) -> None:
+        self.request = request
+
+    def scope(self) -> int | str | None:
+        """That of the request."""
+        return None if self.request is None else self.request.scope()
+
+    def client_gone(self) -> bool:
+        """Whether the client of the request has."""
+        return self.request is not None and self.request.client_gone()
+
+    def attributes(self, error: BaseException) -> dict[str, str]:
+        """Those of the request."""
+        return {} if self.request is None else self.request.attributes(error)
 
 
 def is_served_by_hand() -> bool:

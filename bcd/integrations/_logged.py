@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bcd._greenlets import identity
 from bcd.engine import is_open, on_event_loop, type_name
 from bcd.integrations._complaints import complain
-from bcd.integrations._enclosing import enclosing
+from bcd.integrations._enclosing import Within, enclosing
 from bcd.integrations._loggers import is_passed_over
 from bcd.integrations._records import error_of, message_of, text_of, thread_of
 from bcd.integrations._suppressed import count
@@ -22,7 +22,7 @@ from bcd.notice import notice
 if TYPE_CHECKING:
     from logging import LogRecord
 
-    from bcd.integrations._capture import Capture, Occasion
+    from bcd.integrations._capture import Capture
 
 __all__ = ["take_logged"]
 
@@ -72,36 +72,24 @@ def _take(capture: Capture, error: BaseException, record: LogRecord, hook: str |
         _busy.discard(caller)
 
 
-class _Logged:
-    """What is known of an error that was logged.
-
-    Attributes:
-        request: That in which it was logged, if known.
-    """
+class _Logged(Within):
+    """What is known of an error that was logged."""
 
     def __init__(self, record: LogRecord, hook: str | None) -> None:
-        self.request: Occasion | None = None
+        super().__init__()
         self._record = record
         self._hook = hook
 
-    def scope(self) -> int | str | None:
-        """That of the request."""
-        return None if self.request is None else self.request.scope()
-
-    def client_gone(self) -> bool:
-        """Whether the client of the request has."""
-        return self.request is not None and self.request.client_gone()
-
     def attributes(self, error: BaseException) -> dict[str, str]:
         """The record's logger, level and message, beside what is known of the request."""
-        found = {} if self.request is None else self.request.attributes(error)
         told = {
             "bcd.hook": self._hook,
             "log.logger": text_of(self._record, "name"),
             "log.level": text_of(self._record, "levelname"),
             "log.message": message_of(self._record, error),
         }
-        return found | {name: text for name, text in told.items() if text is not None}
+        known = {name: text for name, text in told.items() if text is not None}
+        return super().attributes(error) | known
 
 
 def _warn_of_loss(record: LogRecord) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Wrap: TypeAlias = "Callable[[Point, Callable[..., Any]], Callable[..., Any]]"
 
-__all__ = ["CHANGES", "Installed", "Point", "point_of_class"]
+__all__ = ["CHANGES", "Captures", "Installed", "Point", "point_of_class"]
 
 CHANGES = _thread.RLock()
 """Held while hooks change, for no longer than that takes. A fork waits, so that no child has half
@@ -34,8 +34,46 @@ os.register_at_fork(
 _MISSING = object()
 
 
+class Captures:
+    """Who wants the errors of a hook that was set up, maybe more than once: the last gets them.
+
+    Changed while ``CHANGES`` is held, and read without it.
+    """
+
+    __slots__ = ("_all",)
+
+    def __init__(self) -> None:
+        self._all: tuple[Capture, ...] = ()
+
+    def __contains__(self, capture: object) -> bool:
+        return capture in self._all
+
+    @property
+    def newest(self) -> Capture | None:
+        """Who gets the errors, if anybody wants them."""
+        found = self._all
+        return found[-1] if found else None
+
+    def add(self, capture: Capture, *, below: bool = False) -> None:
+        """Let one more have them, from now on this one.
+
+        Args:
+            capture: That one.
+            below: Only where nobody else wants them.
+        """
+        self._all = (capture, *self._all) if below else (*self._all, capture)
+
+    def remove(self, capture: Capture) -> bool:
+        """Let one less have them, and tell whether anybody is left."""
+        self._all = tuple(one for one in self._all if one is not capture)
+        return bool(self._all)
+
+
 class Point:
     """One attribute of one object.
+
+    Attributes:
+        captures: Who wants its errors, whichever function serves it.
 
     Args:
         owner: A module, a class or an instance that can be written to.
@@ -48,25 +86,18 @@ class Point:
         self.owner = owner
         self.name = name
         self._wrap = wrap
-        self._captures: tuple[Capture, ...] = ()
+        self.captures = Captures()
         self._ours: Callable[..., Any] | None = None
         self._before: Any = _MISSING
 
-    @property
-    def newest(self) -> Capture | None:
-        """Who wants the point, whichever function serves it."""
-        captures = self._captures
-        return captures[-1] if captures else None
-
     def capture_of(self, function: Callable[..., Any]) -> Capture | None:
         """Who wants the errors that a function of ours sees; None where it only passes on."""
-        captures = self._captures
-        return captures[-1] if captures and function is self._ours else None
+        return self.captures.newest if function is self._ours else None
 
     def add(self, capture: Capture) -> None:
         """Serve one more, from now on this one."""
         with CHANGES:
-            self._captures = (*self._captures, capture)
+            self.captures.add(capture)
             if not self._stands():
                 self._before = vars(self.owner).get(self.name, _MISSING)
                 self._ours = self._wrap(self, getattr(self.owner, self.name))
@@ -75,8 +106,7 @@ class Point:
     def remove(self, capture: Capture) -> None:
         """Serve one less."""
         with CHANGES:
-            self._captures = tuple(one for one in self._captures if one is not capture)
-            if self._captures:
+            if self.captures.remove(capture):
                 return
             if self._stands():
                 self._restore()

@@ -83,15 +83,17 @@ class BcdMiddleware:
                 await self._serve_answering(scope, receive, send)
         except BaseException as error:
             if self.reraise and _is_known(kind, receive):
-                await self.failed(error, scope, send)
+                capture = self.wanting()
+                if capture is not None:
+                    await capture.take_in_loop(error, self.occasion(scope, send))
             raise
         finally:
             if opened is not None:
                 opened.close()
 
-    async def failed(self, error: BaseException, scope: Scope, send: Send) -> None:
-        """Have an error traced."""
-        await self.capture.take_in_loop(error, self.occasion(scope, send))
+    def wanting(self) -> Capture | None:
+        """Who has an error traced that comes now, if anybody."""
+        return self.capture
 
     def occasion(self, scope: Scope, send: Send) -> Request:
         """What is known about a request."""
@@ -194,11 +196,10 @@ class OfAll(BcdMiddleware):
         self.reraise = True
         self._wanted = wanted
 
-    async def failed(self, error: BaseException, scope: Scope, send: Send) -> None:
-        """Have an error traced, unless a middleware further up has settings of its own for it."""
+    def wanting(self) -> Capture | None:
+        """Whom it was told of, unless a middleware further up has settings of its own."""
         capture = self._wanted()
-        if capture is not None and not is_served_by_hand():
-            await capture.take_in_loop(error, self.occasion(scope, send))
+        return None if capture is None or is_served_by_hand() else capture
 
 
 def around(

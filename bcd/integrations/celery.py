@@ -19,7 +19,7 @@ from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._complaints import complain
 from bcd.integrations._enclosing import knows
 from bcd.integrations._expected import Ignored, is_expected
-from bcd.integrations._points import CHANGES
+from bcd.integrations._points import CHANGES, Captures
 from bcd.notice import notice
 from bcd.scope import FRAMEWORKS
 
@@ -92,29 +92,27 @@ class _Receivers:
     """Connected while somebody wants the errors; they serve the last of those."""
 
     def __init__(self) -> None:
-        self._captures: tuple[Capture, ...] = ()
+        self._captures = Captures()
         self._told: tuple[object, ...] | None = None
 
     def add(self, capture: Capture, *, below: bool = False) -> None:
         with CHANGES:
-            others = self._captures
-            self._captures = (capture, *others) if below else (*others, capture)
+            self._captures.add(capture, below=below)
             signals.task_failure.connect(self.failed, weak=False, dispatch_uid=__name__)
             signals.task_internal_error.connect(self.failed, weak=False, dispatch_uid=__name__)
 
     def remove(self, capture: Capture) -> None:
         with CHANGES:
-            self._captures = tuple(one for one in self._captures if one is not capture)
-            if not self._captures:
+            if not self._captures.remove(capture):
                 signals.task_failure.disconnect(dispatch_uid=__name__)
                 signals.task_internal_error.disconnect(dispatch_uid=__name__)
 
     def failed(self, sender: Any = None, exception: Any = None, **told: Any) -> None:
         """Receive either signal. Celery logs what leaves a receiver, so nothing may."""
-        captures = self._captures
+        capture = self._captures.newest
         try:
-            if captures and isinstance(exception, BaseException):
-                self._failed(captures[-1], _Execution(sender, **told), exception)
+            if capture is not None and isinstance(exception, BaseException):
+                self._failed(capture, _Execution(sender, **told), exception)
         except Exception as problem:  # noqa: BLE001 - also a soft time limit that strikes here
             complain("celery: an error could not be traced", problem)
 

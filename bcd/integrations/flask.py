@@ -118,7 +118,7 @@ class _Installed(Installed):
 
     def uninstall(self) -> None:
         super().uninstall()
-        if _point().newest is None:
+        if _point().captures.newest is None:
             flask.got_request_exception.disconnect(_view_failed)
 
 
@@ -203,7 +203,7 @@ def _point() -> Point:
 
 def _view_failed(app: flask.Flask, *, exception: BaseException, **__: object) -> None:
     """Receive what a view of any application raised, unless that has a receiver of its own."""
-    capture = _point().newest
+    capture = _point().captures.newest
     if capture is not None and _EXTENSION not in app.extensions:
         environ = flask.request.environ if flask.has_request_context() else {}
         capture.take(exception, _Request(environ, None, app.url_map))

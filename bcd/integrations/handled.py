@@ -8,7 +8,7 @@ from typing import Any
 from bcd.engine import on_event_loop, type_name
 from bcd.integrations._capture import Capture, Captured
 from bcd.integrations._complaints import complain
-from bcd.integrations._enclosing import enclosing
+from bcd.integrations._enclosing import Within, enclosing
 
 __all__ = ["Captured", "capture"]
 
@@ -57,22 +57,13 @@ def _check(error: object, attributes: object) -> None:
         )
 
 
-class _Handled:
+class _Handled(Within):
     """What is known where the program handles an error: the request too, if it is in one."""
 
     def __init__(self, attributes: Mapping[str, Any]) -> None:
+        super().__init__(enclosing())
         self._attributes = attributes
-        self._request = enclosing()
-
-    def scope(self) -> int | str | None:
-        """That of the request."""
-        return None if self._request is None else self._request.scope()
-
-    def client_gone(self) -> bool:
-        """Whether the client of the request has."""
-        return self._request is not None and self._request.client_gone()
 
     def attributes(self, error: BaseException) -> dict[str, Any]:
         """Those of the request, and over them those that the program gave."""
-        known = {} if self._request is None else self._request.attributes(error)
-        return known | dict(self._attributes)
+        return super().attributes(error) | dict(self._attributes)

@@ -3,8 +3,9 @@
 Each hook has the error traced and then does what was done before, so that what the program
 prints and how it ends stay as they were.
 
-Python calls none for the error of a future that nobody asks for, of a child of
-``multiprocessing``, or of a bare greenlet of gevent or eventlet, which prints it itself.
+Python calls none for the error of a future that nobody asks for, or of a bare greenlet of gevent
+or eventlet, which prints it itself. Where a process of ``multiprocessing`` prints the error that
+ends it, bcd looks on.
 """
 
 from __future__ import annotations

@@ -106,10 +106,16 @@ class BcdMiddleware:
         start_response: StartResponse,
         opened: Scope | None = None,
     ) -> None:
-        """Have an error traced, and close the request's scope where it ends."""
-        self.capture.take(error, self.occasion(environ, start_response))
+        """Have an error traced, if anybody wants it, and close the request's scope."""
+        capture = self.wanting()
+        if capture is not None:
+            capture.take(error, self.occasion(environ, start_response))
         if opened is not None:
             opened.close()
+
+    def wanting(self) -> Capture | None:
+        """Who has an error traced that comes now, if anybody."""
+        return self.capture
 
     def occasion(self, environ: Environ, start_response: StartResponse | None) -> Request:
         """What is known about a request."""
@@ -131,19 +137,10 @@ class OfAll(BcdMiddleware):
         self.reraise = True
         self._wanted = wanted
 
-    def failed(
-        self,
-        error: BaseException,
-        environ: Environ,
-        start_response: StartResponse,
-        opened: Scope | None = None,
-    ) -> None:
-        """Have an error traced, unless a middleware further up has settings of its own for it."""
+    def wanting(self) -> Capture | None:
+        """Whom it was told of, unless a middleware further up has settings of its own."""
         capture = self._wanted()
-        if capture is not None and not is_served_by_hand():
-            capture.take(error, self.occasion(environ, start_response))
-        if opened is not None:
-            opened.close()
+        return None if capture is None or is_served_by_hand() else capture
 
 
 class Request:

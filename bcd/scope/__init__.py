@@ -5,7 +5,7 @@ Below all hooks, so that those of the frameworks, ``recover`` and the program's 
 
 from bcd.scope.marks import MARK, already_seen, leaves
 from bcd.scope.place import FRAMEWORKS, WANTED, Scope, open_scope, own_attributes
-from bcd.scope.texts import clean
+from bcd.scope.texts import clean, clean_name
 
 __all__ = [
     "FRAMEWORKS",
@@ -14,6 +14,7 @@ __all__ = [
     "Scope",
     "already_seen",
     "clean",
+    "clean_name",
     "leaves",
     "open_scope",
     "own_attributes",

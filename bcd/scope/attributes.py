@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bcd.notice import Window, notice
 from bcd.scope.place import WANTED, Place, Scope, current_place, move
-from bcd.scope.texts import clean
+from bcd.scope.texts import clean, clean_name
 
 __all__ = ["set_attribute"]
 
@@ -43,7 +43,7 @@ def _set(key: object, value: object) -> str | None:
         return (
             f"was given a name of type {type(key).__name__}; accepted is a text, not an empty one"
         )
-    name = clean(key).replace(":", "_")
+    name = clean_name(key)
     place = current_place(opening=value is not None)
     if value is None:
         _forget(place, name)

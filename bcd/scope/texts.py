@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clean"]
+__all__ = ["clean", "clean_name"]
 
 _MOST_BYTES = 1024
 
@@ -21,3 +21,8 @@ def clean(text: str) -> str:
     text = _BLANKS.sub(" ", str.__getitem__(text, slice(_MOST_BYTES)))
     text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _CONTROLS.sub("", text))
     return text.encode()[:_MOST_BYTES].decode(errors="ignore")
+
+
+def clean_name(name: str) -> str:
+    """The name of an attribute, clean; a colon would end it on a tracer's command line."""
+    return clean(name).replace(":", "_")

@@ -8,7 +8,7 @@ from bcd.errors import ConfigError
 from bcd.settings import values
 from bcd.settings.function import NamedFunction
 from bcd.settings.model import Settings
-from bcd.variables import PREFIX, UnusableError, duration, names, pairs
+from bcd.variables import PREFIX, UnusableError, duration, names, pairs, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +41,7 @@ _SETTINGS = {
     "timeout": _Setting(values.timeout, duration),
     "python": _Setting(values.path),
 }
-_ELSEWHERE = ("dir", "rate_limit", "resend_signal", "raise_on_kill_failure")
+_ELSEWHERE = ("folder", "rate_limit", "resend_signal", "raise_on_kill_failure")
 _OF_ANY_TOOL = ("redact", "reveal", "folder", "timeout", "python")
 _OF_A_MADE_TRACER = (*_OF_ANY_TOOL, "limits")
 _TAKEN_BY = {
@@ -96,7 +96,7 @@ def checked(name: str, value: object, check: Callable[[object], Any]) -> Any:
 def variables() -> list[str]:
     """The names of all variables of bcd."""
     here = [name for name, setting in _SETTINGS.items() if setting.meaning is not None]
-    return [PREFIX + name.upper() for name in (*here, *_ELSEWHERE)]
+    return [variable(name) for name in (*here, *_ELSEWHERE)]
 
 
 def misspelled(environ: Mapping[str, str]) -> list[str]:
@@ -104,14 +104,14 @@ def misspelled(environ: Mapping[str, str]) -> list[str]:
 
     Others that merely start with ``BCD_`` are somebody else's business.
     """
-    known = [variable.removeprefix(PREFIX) for variable in variables()]
+    known = [right.removeprefix(PREFIX) for right in variables()]
     lines: list[str] = []
-    for variable in environ:
-        name = variable.removeprefix(PREFIX)
-        if name == variable or name in known:
+    for wrong in environ:
+        name = wrong.removeprefix(PREFIX)
+        if name == wrong or name in known:
             continue
         near = ["DIR"] if name == "FOLDER" else _nearest(name, known)
-        lines.extend(f"{variable} is no variable of bcd, but {PREFIX}{right} is" for right in near)
+        lines.extend(f"{wrong} is no variable of bcd, but {PREFIX}{right} is" for right in near)
     return lines
 
 

@@ -22,45 +22,13 @@ from typing import Any, TypeAlias
 import psutil
 import pytest
 
-from bcd.engine import TraceResult
-from bcd.errors import Busy
 from bcd.integrations import _capture, _complaints
 from bcd.integrations._suppressed import suppressed
 from bcd.scope import WANTED
+from tests.fake_trace import FakeTrace
 from tests.polling import PATIENCE, poll
 
 ROOT = Path(__file__).parents[2]
-
-
-class FakeTrace:
-    """Stands in for the engine and keeps what it was asked for."""
-
-    def __init__(self) -> None:
-        self.busy = False
-        self.failure: Exception | None = None
-        self.errors: list[BaseException | None] = []
-        self.attributes: list[Mapping[str, str]] = []
-
-    def __call__(
-        self,
-        _tracer: object,
-        error: BaseException | None = None,
-        _options: object = None,
-        *,
-        attributes: Callable[[], Mapping[str, str] | None],
-        **_: object,
-    ) -> TraceResult:
-        """Note the call, and answer as told."""
-        if self.failure is not None:
-            raise self.failure
-        if self.busy:
-            return TraceResult(error=Busy("another trace runs"))
-        found = attributes()
-        if found is None:
-            return TraceResult(dropped=True)
-        self.errors.append(error)
-        self.attributes.append(found)
-        return TraceResult()
 
 
 @pytest.fixture

@@ -221,10 +221,10 @@ def _project() -> Iterator[None]:
     """The project without bcd; whatever a test installs is gone afterwards."""
     with override_settings(ROOT_URLCONF=Urls, MIDDLEWARE=[], ALLOWED_HOSTS=["*"]):
         yield
-    for capture in Errors.captures:
+    while (capture := Errors.captures.newest) is not None:
         for point in SIGNALS + HANDLERS:
             point.remove(capture)
-    Errors.captures = ()
+        Errors.captures.remove(capture)
     got_request_exception.disconnect(request_failed)
 
 

@@ -17,10 +17,12 @@ import pytest
 from bcd.snapshot import decode, load_schema
 from tests.process.agreement import Agreement, Tally
 from tests.process.damages import Damages
+from tests.process.ended import Ended, run_program
 from tests.pythons import REPOSITORY, SUPPORTED, find
+from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TARGETS = REPOSITORY / "tests" / "targets" / "reading"
 
@@ -85,6 +87,20 @@ def interpreter(request: pytest.FixtureRequest) -> str:
 def version(interpreter: str) -> str:
     """The version of the interpreter, such as 3.11."""
     return interpreter.rpartition("python")[2]
+
+
+@pytest.fixture
+def run(tmp_path: Path, interpreter: str) -> Callable[..., Ended]:
+    """Runs a program under one Python after the other, with ``setup`` as its beginning."""
+    return functools.partial(run_program, tmp_path, interpreter=interpreter)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[RecordingProgram]:
+    """A tracer that may outlive the program, but not the test."""
+    tracer = RecordingProgram(tmp_path)
+    yield tracer
+    tracer.end()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +10,13 @@ import pytest
 from tests.libraries import need
 from tests.polling import poll
 from tests.process.ended import Ended, run_program, snapshots_in
-from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from bcd.snapshot import Snapshot
+    from tests.recording import RecordingProgram
 
 FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "
 ALL = FLUSH + (
@@ -99,20 +98,6 @@ AT_FORK = """
         os._exit(0)
     os.waitpid(child, 0)
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path, interpreter: str) -> Callable[..., Ended]:
-    """Runs a program under one Python after the other, with ``setup`` as its beginning."""
-    return partial(run_program, tmp_path, interpreter=interpreter)
-
-
-@pytest.fixture
-def slow(tmp_path: Path) -> Iterator[RecordingProgram]:
-    """A tracer that may outlive the program, but not the test."""
-    tracer = RecordingProgram(tmp_path)
-    yield tracer
-    tracer.end()
 
 
 def seen(ended: Ended) -> tuple[int, str, str]:

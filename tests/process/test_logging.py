@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,7 @@ from tests.process.ended import Ended, run_program
 from tests.recording import RecordingProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 FLUSH = "import atexit, bcd; atexit.register(bcd.flush, 30.0); "
@@ -23,20 +22,6 @@ HANDLER = FLUSH + (
 )
 
 NO_WARNINGS = "; import warnings; warnings.simplefilter('ignore')"  # of forks beside threads
-
-
-@pytest.fixture
-def run(tmp_path: Path, interpreter: str) -> Callable[..., Ended]:
-    """Runs a program under one Python after the other, with ``setup`` as its beginning."""
-    return partial(run_program, tmp_path, interpreter=interpreter)
-
-
-@pytest.fixture
-def slow(tmp_path: Path) -> Iterator[RecordingProgram]:
-    """A tracer that may outlive the program, but not the test."""
-    tracer = RecordingProgram(tmp_path)
-    yield tracer
-    tracer.end()
 
 
 HANDLED = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
@@ -14,38 +14,7 @@ from bcd.integrations import _capture, _complaints, asgi, handled, hooks
 from bcd.integrations._suppressed import suppressed
 from bcd.scope import WANTED, open_scope
 from bcd.settings import Settings, replace_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-
-class FakeTrace:
-    """Stands in for the engine and keeps what it was asked for."""
-
-    def __init__(self) -> None:
-        self.errors: list[BaseException | None] = []
-        self.attributes: list[Mapping[str, str]] = []
-        self.detached: list[bool] = []
-        self.outcome = TraceResult()
-
-    def __call__(
-        self,
-        _tracer: object,
-        error: BaseException | None = None,
-        _options: object = None,
-        *,
-        attributes: Callable[[], Mapping[str, str] | None],
-        detach: bool,
-        **_: object,
-    ) -> TraceResult:
-        """Note the call, and answer as told."""
-        found = attributes()
-        if found is None:
-            return TraceResult(dropped=True)
-        self.errors.append(error)
-        self.attributes.append(found)
-        self.detached.append(detach)
-        return self.outcome
+from tests.fake_trace import FakeTrace
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +126,7 @@ def test_on_an_event_loop_nobody_waits(trace: FakeTrace, monkeypatch: pytest.Mon
 
     bcd.capture(LookupError())
     asyncio.run(main())
-    assert trace.detached == [False, True]
+    assert [call["detach"] for call in trace.calls] == [False, True]
 
 
 class TestOneSnapshot:

@@ -15,6 +15,7 @@ import bcd
 from bcd.cli import run
 from bcd.cli._interpreter import passes_python_path_over
 from bcd.settings.reading import variables
+from bcd.variables import variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,7 @@ class TestEnvironment:
 
     def test_every_setting_has_an_option(self) -> None:
         """A new setting needs its line."""
-        assert {run._variable(name) for name in run.OPTIONS} == set(variables())
+        assert {variable(name) for name in run.OPTIONS} == set(variables())
 
 
 class TestProcess:

@@ -92,8 +92,7 @@ class Handle:
         self._capture = capture
         self._points = [*points]
         with CHANGES:
-            others = Errors.captures
-            Errors.captures = (capture, *others) if below else (*others, capture)
+            Errors.captures.add(capture, below=below)
             got_request_exception.connect(request_failed, weak=False)
             for point in self._points:
                 point.add(capture)
@@ -104,6 +103,5 @@ class Handle:
             points, self._points = self._points, []
             for point in points:
                 point.remove(self._capture)
-            Errors.captures = tuple(one for one in Errors.captures if one is not self._capture)
-            if not Errors.captures:
+            if not Errors.captures.remove(self._capture):
                 got_request_exception.disconnect(request_failed)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bcd.engine import current_task
 from bcd.integrations._duplicates import NUMBER_KEY, request_number
+from bcd.integrations._points import Captures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
     from django.http import HttpRequest
 
-    from bcd.integrations._capture import Capture, Occasion
+    from bcd.integrations._capture import Occasion
 
 __all__ = [
     "Errors",
@@ -32,19 +33,19 @@ _TASK_KEY = "bcd.task"
 class Errors:
     """Who wants the errors of this process; the last one gets them."""
 
-    captures: tuple[Capture, ...] = ()
+    captures = Captures()
 
     @classmethod
     def take(cls, error: BaseException, occasion: Occasion, task: int | None = None) -> None:
         """Have an error traced, if anybody wants it."""
-        if captures := cls.captures:
-            captures[-1].take(error, occasion, task=task)
+        if capture := cls.captures.newest:
+            capture.take(error, occasion, task=task)
 
     @classmethod
     async def take_in_loop(cls, error: BaseException, occasion: Occasion) -> None:
         """The same without blocking the event loop."""
-        if captures := cls.captures:
-            await captures[-1].take_in_loop(error, occasion)
+        if capture := cls.captures.newest:
+            await capture.take_in_loop(error, occasion)
 
 
 class Request:

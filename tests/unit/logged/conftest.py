@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bcd.engine.attempt import GATE
 from bcd.integrations import _capture, _complaints, _logged, _loggers
 from bcd.integrations._suppressed import suppressed
-from tests.unit.logged.fakes import FakeTrace, handler, logger_called
+from tests.fake_trace import FakeTrace
+from tests.unit.logged.fakes import handler, logger_called
 
 if TYPE_CHECKING:
     import logging
@@ -32,9 +32,3 @@ def logger(traced: FakeTrace) -> logging.Logger:
     """A logger of its own, with a ``BcdHandler``."""
     del traced
     return logger_called("shop", handler())
-
-
-@pytest.fixture(autouse=True)
-def _open_gate() -> None:
-    """Let no earlier test's rate limit count what is to be traced."""
-    GATE.reset()

@@ -3,47 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from bcd.engine import TraceResult
-from bcd.errors import Busy
 from bcd.integrations.logging import BcdHandler
 from bcd.tracer import TraceOptions, Tracer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-
-class FakeTrace:
-    """Stands in for the engine and keeps what it was asked for."""
-
-    def __init__(self) -> None:
-        self.during: Callable[[], None] = lambda: None
-        self.busy = False
-        self.errors: list[BaseException | None] = []
-        self.attributes: list[Mapping[str, str]] = []
-        self.calls: list[dict[str, Any]] = []
-
-    def __call__(  # noqa: D102 - the engine's
-        self,
-        tracer: Tracer,
-        error: BaseException | None = None,
-        options: TraceOptions | None = None,
-        *,
-        attributes: Callable[[], Mapping[str, str] | None],
-        **more: Any,
-    ) -> TraceResult:
-        if self.busy:
-            return TraceResult(error=Busy("another trace runs"))
-        tracer.options()
-        found = attributes()
-        self.during()
-        if found is None:
-            return TraceResult(dropped=True)
-        self.errors.append(error)
-        self.attributes.append(found)
-        self.calls.append({"options": options, **more})
-        return TraceResult()
 
 
 class FakeTracer:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bcd.integrations._records import message_of
-from tests.unit.logged.fakes import FakeTrace, handler, raised, record
+from tests.unit.logged.fakes import handler, raised, record
+
+if TYPE_CHECKING:
+    from tests.fake_trace import FakeTrace
 
 
 class Refusing:

@@ -15,10 +15,12 @@ from bcd.integrations._suppressed import suppressed
 from bcd.integrations.asgi import BcdMiddleware as AsgiMiddleware
 from bcd.integrations.flask import Bcd
 from bcd.integrations.wsgi import BcdMiddleware as WsgiMiddleware
-from tests.unit.logged.fakes import TRACER, FakeTrace, handler, raised
+from tests.unit.logged.fakes import TRACER, handler, raised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fake_trace import FakeTrace
 
 MODULE_LEVEL = ValueError("the same object each time")
 
@@ -133,11 +135,13 @@ class TestOnce:
         assert traced.errors == []
         assert suppressed.take("ValueError") == 2
 
-    def test_flask_logs_what_its_views_raise(self, traced: FakeTrace) -> None:
+    def test_flask_logs_what_its_views_raise(
+        self, traced: FakeTrace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """After its signal, by the application's own logger; what a view logs is traced too."""
         app = flask.Flask("shop")
-        app.logger.handlers[:] = [handler()]
-        app.logger.propagate = False
+        monkeypatch.setattr(app.logger, "handlers", [handler()])
+        monkeypatch.setattr(app.logger, "propagate", False)
 
         @app.get("/fail/<what>")
         def fail(what: str) -> str:

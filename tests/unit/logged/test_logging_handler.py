@@ -19,7 +19,6 @@ from bcd.integrations.wsgi import BcdMiddleware as WsgiMiddleware
 from bcd.tracer import TraceOptions
 from tests.unit.logged.fakes import (
     LIVE_TRACER,
-    FakeTrace,
     FakeTracer,
     handler,
     logger_called,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from bcd.settings import Ignore
     from bcd.tracer import Tracer
+    from tests.fake_trace import FakeTrace
 
 
 class TestWhich:

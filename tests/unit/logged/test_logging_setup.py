@@ -17,10 +17,12 @@ import structlog
 
 from bcd.errors import ConfigError
 from bcd.integrations import hooks
-from tests.unit.logged.fakes import TRACER, FakeTrace, handler, logger_called, raised
+from tests.unit.logged.fakes import TRACER, handler, logger_called, raised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fake_trace import FakeTrace
 
 
 CONFIG: dict[str, Any] = {
