@@ -1,13 +1,12 @@
-"""Writing pages: private like the snapshots, whole or not at all."""
+"""The page of a snapshot, and writing it."""
 
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bcd.cli._output import print_message
+from bcd.cli._private_file import private_file
 from bcd.errors import ConfigError
 from bcd.report.html import page
 from bcd.store.base import FoundDump
@@ -40,23 +39,9 @@ def write_page(text: str, file: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        _write(Path(file), text)
+        with private_file(file) as stream:
+            stream.write(text.encode())
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(f"the page cannot be written to {file}: {reason}") from None
     print_message(f"page written to {file}")
-
-
-def _write(path: Path, text: str) -> None:
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")  # a pipe or a device, which stays what it is
-        return
-    handle, name = tempfile.mkstemp(prefix=".bcd-", suffix=".html", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with open(handle, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
-            stream.write(text)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise

@@ -13,6 +13,8 @@ from bcd import __version__
 from bcd.cli._output import OutputClosedError, print_message
 from bcd.cli.doctor import doctor_command
 from bcd.cli.dump import dump_command
+from bcd.cli.export import export_command
+from bcd.cli.import_ import import_command
 from bcd.cli.list import list_command
 from bcd.cli.open import open_command
 from bcd.cli.prune import prune_command
@@ -44,6 +46,8 @@ def bcd(context: click.Context) -> None:
 
 bcd.add_command(doctor_command)
 bcd.add_command(dump_command)
+bcd.add_command(export_command)
+bcd.add_command(import_command)
 bcd.add_command(list_command)
 bcd.add_command(open_command)
 bcd.add_command(prune_command)
