@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bcd.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bcd.snapshot.model import Snapshot
 
-__all__ = ["page"]
+__all__ = ["Link", "page"]
 
 
-def page(snapshot: Snapshot) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link above a page, where the page is one of several.
+
+    Attributes:
+        label: What it says.
+        href: Where it leads.
+        file: Name under which a browser is to keep what it leads to; None to go there.
+    """
+
+    label: str
+    href: str
+    file: str | None = None
+
+
+def page(snapshot: Snapshot, links: Sequence[Link] = ()) -> str:
     """Write a snapshot as an HTML document.
 
     Everything in a snapshot may come from outside of the program: all of it is escaped, and a
@@ -21,6 +39,7 @@ def page(snapshot: Snapshot) -> str:
 
     Args:
         snapshot: What to show.
+        links: To other pages, in their order; none for a page that stands alone.
 
     Returns:
         The document.
@@ -35,4 +54,4 @@ def page(snapshot: Snapshot) -> str:
             raise
         install = f"{sys.executable} -m pip install 'jinja2>=3.1'"
         raise ConfigError(f"a page needs Jinja2, which is not installed; run {install}") from None
-    return render(snapshot)
+    return render(snapshot, links)

@@ -36,6 +36,7 @@ MAY_USE = {
     "send/post.py": {"httpx"},
     "store/sql": {"alembic", "platformdirs", "psycopg", "sqlalchemy"},
     "tracers/_put.py": {"httpx"},
+    "viewer": {"jinja2", "markupsafe", "starlette", "uvicorn"},
 }
 OF_ANY_PYTHON = sys.stdlib_module_names | {"_interpreters", "_xxsubinterpreters"}
 """The standard library of every supported version."""

@@ -20,11 +20,12 @@ from bcd.report.page.waits import circles, task_nodes, thread_groups
 from bcd.report.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from bcd.report.html import Link
     from bcd.snapshot.model import Snapshot
 
-__all__ = ["render"]
+__all__ = ["asset", "environment", "render"]
 
 _HERE = Path(__file__).parents[1]
 _KINDS = {
@@ -35,12 +36,13 @@ _KINDS = {
 }
 
 
-def render(snapshot: Snapshot) -> str:
-    """Write a snapshot as an HTML document."""
-    style, script = _asset("page.css"), _asset("page.js")
-    template = _environment().get_template("page.html")
+def render(snapshot: Snapshot, links: Sequence[Link]) -> str:
+    """Write a snapshot as an HTML document, with links above it."""
+    style, script = asset("base.css") + asset("page.css"), asset("page.js")
+    template = environment(_HERE / "templates").get_template("page.html")
     return template.render(
         _content(snapshot),
+        links=links,
         style=Markup(style),  # noqa: S704 - the package's own
         script=Markup(script),  # noqa: S704 - likewise
         policy=_policy(style, script),
@@ -74,22 +76,24 @@ def _route(snapshot: Snapshot) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+def environment(folder: Path) -> Environment:
+    """Make what fills the templates of a folder: all that they put out is escaped."""
+    made = Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         finalize=plain_text,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
-    environment.globals["counted"] = counted
-    return environment
+    made.filters["shown"] = shown
+    made.globals["counted"] = counted
+    return made
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Read a style or a script of the pages."""
     return (_HERE / "assets" / name).read_text(encoding="utf-8")
 
 

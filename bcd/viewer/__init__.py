@@ -1,0 +1,1 @@
+"""The web viewer: what a store holds, as pages and as JSON, to be read only."""
