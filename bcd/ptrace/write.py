@@ -16,6 +16,7 @@ from bcd.snapshot.format import (
     file_name,
     id_of_dump_file,
     id_of_file,
+    is_of_index,
     is_temporary,
     kind_in,
 )
@@ -321,6 +322,6 @@ def _made_and_opened(path: str) -> int:
 def _holds_only_ours(descriptor: int) -> bool:
     """Whether a folder is bcd's alone, so that its mode is bcd's to change."""
     return all(
-        id_of_file(name) or id_of_dump_file(name) or is_temporary(name)
+        id_of_file(name) or id_of_dump_file(name) or is_temporary(name) or is_of_index(name)
         for name in posix.listdir(descriptor)
     )

@@ -27,6 +27,9 @@ DUMP_HEAD = ".dump.json"
 DUMP_OUTPUTS = {"py-spy": ".pyspy.json", "pystack": ".pystack.txt", "gcore": ".core"}
 """Tool → end of the name of the file that holds what it found, after the id."""
 
+INDEX = "index.sqlite3"
+"""Name of the file that says quickly which snapshots a folder holds."""
+
 TEMPORARY_PREFIX = "."
 TEMPORARY_SUFFIX = ".tmp"
 """Begin and end of the name of a file that is still being written; gcore's lack the end."""
@@ -92,6 +95,11 @@ def id_of_file(name: str) -> str | None:
 def id_of_dump_file(name: str) -> str | None:
     """Return the id in the name of a file of a dump, its head included, None for any other."""
     return _id_before((DUMP_HEAD, *DUMP_OUTPUTS.values()), name)
+
+
+def is_of_index(name: str) -> bool:
+    """Tell whether a file is the index of the folder, or belongs to it."""
+    return name in (INDEX, f"{INDEX}-journal", f"{INDEX}.damaged")
 
 
 def is_temporary(name: str) -> bool:

@@ -175,7 +175,7 @@ class Group:
 
     Attributes:
         fingerprint: Its name, 16 hex digits.
-        type: Of the newest error.
+        type: Of the newest error; empty where a snapshot has none.
         message: Likewise.
         route: Likewise; None where it has none.
         count: Snapshots that fit the filter.
@@ -228,11 +228,14 @@ class SnapshotPage:
         entries: Newest first.
         total: How many fit.
         next: What to give as ``before`` for those that follow; None at the end.
+        warnings: What looks like a snapshot and cannot be read, one sentence each, whatever the
+            filter; the first 100.
     """
 
     entries: tuple[Entry, ...]
     total: int
     next: str | None
+    warnings: tuple[str, ...] = ()
 
 
 class Index(Store, Protocol):

@@ -111,8 +111,14 @@ class Folder:
 
     def snapshots(self) -> list[str]:
         """Names of the snapshot files, oldest first."""
+        return sorted(self.names())
+
+    def names(self) -> Iterator[str]:
+        """Names of the snapshot files, in no order."""
         with os.scandir(self._descriptor) as entries:
-            return sorted(entry.name for entry in entries if id_of_file(entry.name))
+            for entry in entries:
+                if id_of_file(entry.name) and entry.is_file(follow_symlinks=False):
+                    yield entry.name
 
     def inventory(self) -> Inventory:
         """Look at all that is bcd's in the folder."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import URL, create_engine, event
 from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from collections.abc import Iterator
 
-__all__ = ["postgresql_engine", "reading", "sqlite_engine", "writing"]
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["begin_writing", "postgresql_engine", "reading", "sqlite_engine", "writing"]
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
@@ -24,8 +27,6 @@ def sqlite_engine(path: str) -> Engine:
     The journal is one that stays in its place: a file that comes and goes would change the time
     of the folder, by which is known whether snapshots came or went.
     """
-    from sqlalchemy import URL  # beside its first use
-
     engine = create_engine(
         URL.create("sqlite", database=path),
         poolclass=NullPool,
@@ -55,6 +56,17 @@ def postgresql_engine(url: URL) -> Engine:
 def writing(engine: Engine) -> Engine:
     """The same engine for transactions that write: in SQLite they take their turn at once."""
     return engine.execution_options(**{_WRITES: True})
+
+
+@contextmanager
+def begin_writing(connection: Connection) -> Iterator[Connection]:
+    """A transaction that writes, over a connection that has done something else before."""
+    connection.execution_options(**{_WRITES: True})
+    try:
+        with connection.begin():
+            yield connection
+    finally:
+        connection.execution_options(**{_WRITES: False})
 
 
 def reading(engine: Engine) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,12 @@ from bcd.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["naming"]
+__all__ = ["DamagedError", "naming"]
+
+
+class DamagedError(StoreError):
+    """A file of SQLite that is none, or whose content is damaged."""
+
 
 _ADVICE = {
     "3D000": "create it with createdb, or correct the URL",
@@ -33,6 +39,8 @@ _SQLITE_ADVICE = {
     "attempt to write a readonly database": "make the file writable for this user",
 }
 
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 _UNREACHABLE = "see whether it runs and the URL is right"
 
 
@@ -46,7 +54,16 @@ def naming(place: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise StoreError(f"{place}: {_told(error)}") from None
+        kind = DamagedError if _is_damage(error) else StoreError
+        raise kind(f"{place}: {_told(error)}") from None
+
+
+def _is_damage(error: SQLAlchemyError) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None:
+        return False
+    return code & 0xFF in _DAMAGE or str(cause).startswith(("no such table", "no such column"))
 
 
 def _told(error: SQLAlchemyError) -> str:

@@ -11,9 +11,10 @@ from bcd.errors import StoreError
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+    from bcd.store.sql.folder import FolderIndex
     from bcd.store.sql.store import SqlStore
 
-__all__ = ["is_url", "open_database", "upgrade_database"]
+__all__ = ["is_url", "open_database", "open_store", "upgrade_database"]
 
 _SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
 _EXPECTED = "postgresql://USER@HOST/DATABASE is expected"
@@ -22,6 +23,28 @@ _EXPECTED = "postgresql://USER@HOST/DATABASE is expected"
 def is_url(store: str) -> bool:
     """Whether the name of a store is that of a database, not of a folder."""
     return re.match(r"[a-z][a-z0-9+]*://", store, re.IGNORECASE) is not None
+
+
+def open_store(store: str, *, create: bool = False) -> SqlStore | FolderIndex:
+    """Open a store for reading.
+
+    Args:
+        store: A folder of snapshots, or the URL of a database.
+        create: Make the tables of a database where there are none.
+
+    Raises:
+        StoreError: It cannot be used; the message says why and what to do.
+    """
+    if is_url(store):
+        return open_database(store, create=create)
+    try:
+        from bcd.store.sql.folder import FolderIndex  # SQLAlchemy takes 0.2 s
+    except ImportError as error:
+        raise StoreError(
+            f"the index of {store} needs more than is installed ({error}):"
+            " pip install 'bcd[viewer]'"
+        ) from None
+    return FolderIndex(store)
 
 
 def open_database(url: str, *, create: bool = False) -> SqlStore:

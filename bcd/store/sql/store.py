@@ -15,6 +15,7 @@ from bcd.store.sql.adding import candidate, insert_all
 from bcd.store.sql.engines import reading, writing
 from bcd.store.sql.failures import naming
 from bcd.store.sql.groups import Wanted, common, groups_page, set_state, values
+from bcd.store.sql.keeping import Pruned, prune
 from bcd.store.sql.pages import Locate, find, page_of
 from bcd.store.sql.schema import document, snapshot
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection, Engine
+
+    from bcd.store.retention import Bounds
 
 
 __all__ = ["Added", "SqlStore"]
@@ -197,6 +200,14 @@ class SqlStore:
         """
         with self._writing() as connection:
             set_state(connection, fingerprint, state, self._clock())
+
+    def prune(self, bounds: Bounds) -> Pruned:
+        """Remove what is above the bounds, oldest first; groups keep what is known of them.
+
+        Raises:
+            StoreError: The store cannot be written; what was removed before is gone.
+        """
+        return prune(self._writing, bounds, self._clock())
 
     def check(self) -> None:
         """See whether the database answers.

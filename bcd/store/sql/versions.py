@@ -26,12 +26,13 @@ def version_of(connection: Connection) -> int | None:
     return None if found is None else int(found)
 
 
-def check_version(version: int | None, place: str) -> None:
+def check_version(version: int | None, place: str, *, is_file: bool = False) -> None:
     """Refuse tables of another version.
 
     Args:
         version: What :func:`version_of` has found.
         place: The database, for the message.
+        is_file: It is a file, which can be made anew.
 
     Raises:
         StoreError: They are of another version; the message says what to do.
@@ -44,7 +45,7 @@ def check_version(version: int | None, place: str) -> None:
     if version > VERSION:
         raise StoreError(
             f"{place} was made by a newer bcd: its tables have version {version}, this bcd knows"
-            f" them up to {VERSION}; update bcd"
+            f" them up to {VERSION}; update bcd{', or remove the file' if is_file else ''}"
         )
     if version < VERSION:
         raise StoreError(
@@ -73,7 +74,7 @@ def upgrade(engine: Engine, place: str) -> bool:
         if version == VERSION:
             return False
         if version is not None and version > VERSION:
-            check_version(version, place)
+            check_version(version, place, is_file=engine.dialect.name == "sqlite")
         _migrate(connection)
     return True
 

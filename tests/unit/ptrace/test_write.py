@@ -89,11 +89,12 @@ class TestFolder:
         assert Path(path).read_bytes() == b"{}"
 
     def test_own_folder_becomes_private(self, tmp_path: Path) -> None:
-        """A folder that holds nothing but snapshots is made private."""
+        """A folder that holds nothing but snapshots and their index is made private."""
         folder = tmp_path / "kept"
         folder.mkdir(mode=0o755)
         folder.chmod(0o755)
-        (folder / f"{new_id()}.bcd.json").write_text("{}")
+        for name in (f"{new_id()}.bcd.json", "index.sqlite3", "index.sqlite3-journal"):
+            (folder / name).write_text("{}")
         Folder(str(folder))
         assert mode_of(folder) == 0o700
 
