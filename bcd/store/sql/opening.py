@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bcd.store.sql.folder import FolderIndex
     from bcd.store.sql.store import SqlStore
 
-__all__ = ["is_url", "open_database", "open_store", "upgrade_database"]
+__all__ = ["is_url", "open_database", "open_store", "place_of", "upgrade_database"]
 
 _SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
 _EXPECTED = "postgresql://USER@HOST/DATABASE is expected"
@@ -76,6 +76,15 @@ def open_database(url: str, *, create: bool = False) -> SqlStore:
             check_version(version, place)
         stack.pop_all()  # it is used from now on
     return SqlStore(engine, place)
+
+
+def place_of(url: str) -> str:
+    """The database as messages name it, without a password.
+
+    Raises:
+        StoreError: It is not the URL of one, or what is needed is not installed.
+    """
+    return _place(_parse(url))
 
 
 def upgrade_database(url: str) -> bool:
