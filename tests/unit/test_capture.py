@@ -350,9 +350,6 @@ class Slotted(Exception):  # noqa: N818 - it is
         raise AttributeError(name)
 
 
-MODULE_LEVEL = ValueError("the same object each time")
-
-
 class TestDuplicates:
     @pytest.mark.parametrize("error", [ValueError(), Frozen(), Slotted(), OSError(2, "no")])
     def test_traces_once_what_several_hooks_see(self, trace: FakeTrace, error: Exception) -> None:
@@ -363,10 +360,11 @@ class TestDuplicates:
 
     def test_traces_an_object_again_that_a_later_request_raises(self, trace: FakeTrace) -> None:
         """A module-level exception is a new error in each request."""
+        kept = ValueError("the same object each time")
         for number in (1, 2, 3):
-            capture(trace).take(raised(MODULE_LEVEL), FakeOccasion(number))
-            capture(trace).take(MODULE_LEVEL, FakeOccasion(number))
-        assert trace.errors == [MODULE_LEVEL] * 3
+            capture(trace).take(raised(kept), FakeOccasion(number))
+            capture(trace).take(kept, FakeOccasion(number))
+        assert trace.errors == [kept] * 3
 
     def test_counts_once_what_finds_the_slot_taken(self, trace: FakeTrace) -> None:
         """The second hook neither traces nor counts what the first one counted."""
@@ -417,10 +415,11 @@ class TestDuplicates:
 
     def test_mark_of_the_parent_means_nothing_in_a_child(self) -> None:
         """What the parent traced before the fork is a new error in the child."""
-        already_seen(MODULE_LEVEL, 1)
+        kept = ValueError("the same object each time")
+        already_seen(kept, 1)
         child = os.fork()
         if child == 0:
-            os._exit(10 if already_seen(MODULE_LEVEL, 1) else 20)
+            os._exit(10 if already_seen(kept, 1) else 20)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 20
 
 

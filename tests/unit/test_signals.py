@@ -5,6 +5,7 @@ What ends a process, or needs one of its own, is in ``tests/process/test_signals
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import queue
 import signal
@@ -123,6 +124,14 @@ def _as_before() -> Iterator[None]:
     assert flush(FOREVER)
     GATE.reset()
     update_config(config)
+
+
+@pytest.fixture
+def _faulthandler() -> None:
+    """Let it handle faults, as pytest does from the start; an earlier test may have ended that."""
+    if not _linux.has_handler(signal.SIGSEGV):
+        faulthandler.disable()
+        faulthandler.enable(2)
 
 
 @pytest.fixture
@@ -397,8 +406,9 @@ class TestRegister:
         assert tracer.sigchan() is None
         assert not registrations
 
+    @pytest.mark.usefixtures("_faulthandler")
     def test_a_handler_in_c_stays(self) -> None:
-        """What ``faulthandler`` (here: pytest's) does for a signal is left to it, and said."""
+        """What ``faulthandler`` does for a signal is left to it, and said."""
         tracer = FakeTracer(signal.SIGSEGV, USR1)
         before = signal.getsignal(signal.SIGSEGV)
         register(tracer)

@@ -15,6 +15,7 @@ import pytest
 from bcd.ptrace.process import _container, command_line, read_process, rfc3339, start_time
 from bcd.ptrace.redact import REDACTED, Redactor
 from bcd.ptrace.resources import read_memory, read_resources
+from tests.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,8 +145,12 @@ class TestResources:
 
     def test_threads_and_limits(self, holder: psutil.Process) -> None:
         """Threads are counted by what they do, limits are the soft ones that do limit."""
-        facts, _ = facts_of(holder.pid)
-        assert facts["thread_states"] == {"sleeping": 2}
+
+        def at_rest() -> dict[str, Any] | None:
+            facts, _ = facts_of(holder.pid)
+            return facts if facts["thread_states"] == {"sleeping": 2} else None
+
+        facts = poll(at_rest, "both threads to sleep")
         assert facts["limits"]["open_files"] == holder.rlimit(psutil.RLIMIT_NOFILE)[0]
         unlimited = holder.rlimit(psutil.RLIMIT_CPU)[0] == psutil.RLIM_INFINITY
         assert ("cpu_s" not in facts["limits"]) == unlimited
