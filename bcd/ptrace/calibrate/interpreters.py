@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SIZE = 1 << 14
 _LARGEST_GIL = 8 * WORD
+_ATTEMPTS = 20
+"""How often the GIL is looked at, which another thread may hold in the meantime."""
 _kept: list[Any] = []
 """Where an interpreter ends with the last reference to its id, as until 3.12."""
 
@@ -87,7 +89,7 @@ def _gil(
     layout.gil, layout.gil_holder = place * WORD, holder - words[0][place]
     layout.gil_held = layout.gil_holder + WORD
     at = words[0][place] + layout.gil_held
-    if (_own_int(at), search.memory.int32(at)) != (1, 0):
+    if _own_int(at) != 1 or all(search.memory.int32(at) for _ in range(_ATTEMPTS)):
         raise CalibrationError("how a GIL says that it is held could not be proven")
 
 

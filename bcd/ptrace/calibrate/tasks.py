@@ -104,14 +104,33 @@ async def _waits(awaited: _Awaitable) -> None:
     await awaited
 
 
+class _Running:
+    """Lets a loop be the one that runs in this thread, and no task; then all is as before."""
+
+    def __init__(self, module: Any, loop: _FakeLoop) -> None:
+        self._module = module
+        self._loop = loop
+
+    def __enter__(self) -> None:
+        self._before = self._module._get_running_loop()  # noqa: SLF001 - as asyncio itself does
+        self._module._set_running_loop(self._loop)  # noqa: SLF001 - likewise
+        self._task = self._swap(None)
+
+    def __exit__(self, *error: object) -> None:
+        self._swap(self._task)
+        self._module._set_running_loop(self._before)  # noqa: SLF001 - likewise
+
+    def _swap(self, task: Any) -> Any:
+        """From 3.14 on a thread has one current task, whichever loop runs."""
+        if sys.version_info >= (3, 14):
+            return self._module._swap_current_task(self._loop, task)  # noqa: SLF001 - likewise
+        return None
+
+
 def _calibrate(search: Search, module: Any) -> TaskLayout:
     loop = _FakeLoop()
-    set_running = module._set_running_loop  # noqa: SLF001 - what asyncio itself calls
-    set_running(loop)
-    try:
+    with _Running(module, loop):
         return _from_samples(search, module, loop)
-    finally:
-        set_running(None)
 
 
 def _from_samples(search: Search, module: Any, loop: _FakeLoop) -> TaskLayout:

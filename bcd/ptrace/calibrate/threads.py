@@ -24,6 +24,9 @@ _STACK_BYTES = 512 * 1024
 _THREADS = 100
 """How many threads may have been started between two."""
 
+_ATTEMPTS = 20
+"""How often is looked again where other threads of this process may have changed something."""
+
 _NEAR, _FAR = 1 << 14, 1 << 20
 """Bytes of ``_PyRuntime`` and of the interpreter in which all this is looked for, first and then:
 in 3.11 to 3.15 it is near. To read and search all of them takes more than 1 ms."""
@@ -104,7 +107,8 @@ def _next(search: Search, size: int, newer: int, older: int) -> int:
     More threads may lie between these two where this process has other ones.
     """
     found = search.all(newer, size, older)
-    found = found or [at for at in range(0, size, WORD) if _reaches(search, newer, at, older)]
+    for _ in range(_ATTEMPTS):  # some of them may end meanwhile
+        found = found or [at for at in range(0, size, WORD) if _reaches(search, newer, at, older)]
     return only(found[:1], "the next thread")
 
 
@@ -189,17 +193,18 @@ def _entries(search: Search, layout: ThreadLayout, own: int, innermost: int, bel
 def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, runtime: int) -> None:
     """Find the interpreter: a thread state points to it, and ``_PyRuntime`` does twice in a row.
 
-    There the newest interpreter comes first, then the main one; here they are the same.
+    There the newest interpreter comes first, then the main one; they are the same, or the newest
+    leads to the main one.
     """
     found: list[tuple[int, int, int, int]] = []
     pointers = search.memory.words(own, 8)
     for most in (_NEAR, _FAR):
         head = _readable(search, runtime, most)
         for index, word in enumerate(pointers):
-            twice = _twice(head, word)
+            twice = _twice(search, head, word)
             inside = _readable(search, word, most) if twice >= 0 else b""
             modules = next(_positions(inside, id(sys.modules)), -1)
-            threads = next(_positions(inside, other), -1)
+            threads = _newest_thread(search, layout, inside, other) if modules >= 0 else -1
             if modules >= 0 and threads >= 0:
                 found.append((index * WORD, twice + WORD, modules, threads))
         if found:
@@ -212,9 +217,11 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
 
 def _gil_holder(search: Search, interpreter: int, own: int, runtime: int) -> int:
     """Find who holds the GIL, behind the switch interval: beside the interpreter from 3.12 on."""
-    interval = int(sys.getswitchinterval() * 1e6)
+    interval = round(sys.getswitchinterval() * 1e6)
     holders: list[int] = []
-    for address, most in ((runtime, _NEAR), (interpreter, _NEAR), (runtime, _FAR)):
+    places = ((runtime, _NEAR), (interpreter, _NEAR))
+    # While memory is read, another thread may take the GIL: then it is read again.
+    for address, most in (*places * _ATTEMPTS, (runtime, _FAR)):
         data = _readable(search, address, most)
         holders = [
             address + at - runtime
@@ -240,12 +247,33 @@ def _word(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + WORD], "little")
 
 
-def _twice(data: bytes, value: int) -> int:
-    """Where a pointer stands twice in a row for the first time, -1 where it does not."""
+def _twice(search: Search, data: bytes, value: int) -> int:
+    """Where a pointer stands twice in a row for the first time, or behind one that leads to it.
+
+    -1 where it does not.
+    """
     if not LOWEST <= value < HIGHEST:
         return -1
-    places = (at for at in _positions(data, value) if _word(data, at + WORD) == value)
-    return next(places, -1)
+    places = list(_positions(data, value))
+    found = [at for at in places if _word(data, at + WORD) == value]
+    found = found or [at - WORD for at in places if _leads(search, _word(data, at - WORD), value)]
+    return found[0] if found else -1
+
+
+def _leads(search: Search, newest: int, main: int) -> bool:
+    """Whether an interpreter comes before the main one in their list."""
+    size = len(_readable(search, newest, _NEAR)) // WORD * WORD
+    return any(_reaches(search, newest, at, main) for at in range(0, size, WORD))
+
+
+def _newest_thread(search: Search, layout: ThreadLayout, interpreter: bytes, other: int) -> int:
+    """Where the list of threads starts: with the other thread, or with newer ones before it."""
+    found = next(_positions(interpreter, other), -1)
+    if found >= 0:
+        return found
+    places = range(0, len(interpreter) // WORD * WORD, WORD)
+    ahead = (at for at in places if _reaches(search, _word(interpreter, at), layout.next, other))
+    return next(ahead, -1)
 
 
 def _positions(data: bytes, value: int) -> Iterator[int]:
