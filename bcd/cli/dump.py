@@ -9,6 +9,7 @@ import click
 from bcd.cli._folder import folder_option
 from bcd.cli._output import print_json, print_lines, print_message, terminal_width
 from bcd.cli._page import page_of, write_page
+from bcd.cli._pager import pager_option
 from bcd.doctor.outside import take_snapshot
 from bcd.doctor.program import find_program
 from bcd.folder import snapshot_folder
@@ -33,6 +34,7 @@ __all__ = ["dump_command"]
     metavar="PATH",
     help="Interpreter to read it with, for programs that have Python inside (uWSGI).",
 )
+@pager_option
 @folder_option
 def dump_command(  # noqa: PLR0913 - one for each option
     *,
@@ -41,6 +43,7 @@ def dump_command(  # noqa: PLR0913 - one for each option
     html: str | None,
     pause: bool,
     python: str | None,
+    paged: bool,
     folder: str | None,
 ) -> None:
     """Take a snapshot of the Python process PID, keep it, and show it.
@@ -57,5 +60,5 @@ def dump_command(  # noqa: PLR0913 - one for each option
     elif as_json:
         print_json(json.loads(found.document))
     else:
-        print_lines(report(found.snapshot, View(width=terminal_width())))
+        print_lines(report(found.snapshot, View(width=terminal_width())), paged=paged)
     print_message(f"kept as {path}")

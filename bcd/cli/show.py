@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bcd.cli._choosing import the_task, the_thread
 from bcd.cli._folder import folder_option, store
-from bcd.cli._output import print_json, print_lines, print_warnings, terminal_width
+from bcd.cli._output import print_json, print_lines, print_warnings
 from bcd.cli._page import page_of, write_page
 from bcd.cli._pager import pager_option
+from bcd.cli._view import check_view, view_of, view_options
+from bcd.errors import ConfigError
+from bcd.report.chosen import chosen_report
 from bcd.report.dump import dump_report
-from bcd.report.text import Detail, View, report
+from bcd.report.text import report
 from bcd.snapshot.codec import parse
 from bcd.store.base import FoundDump
 from bcd.store.files import read_output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rich.text import Text
+
     from bcd.store.base import Found
 
 __all__ = ["show_command"]
@@ -27,58 +35,46 @@ __all__ = ["show_command"]
 @click.argument("reference", metavar="[latest|ID|PATH]", default="latest")
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's document.")
 @click.option("--html", "html", metavar="FILE", help="Write one HTML page; - for standard output.")
-@click.option(
-    "--locals/--no-locals",
-    "variables",
-    default=None,
-    help="Every variable of every frame, or none.  [default: library frames on one line]",
-)
-@click.option(
-    "--threads/--no-threads",
-    default=None,
-    help="Every frame of every thread, or no threads.  [default: the innermost frames]",
-)
-@click.option(
-    "--tasks/--no-tasks",
-    default=None,
-    help="Every frame of every task, or no tasks.  [default: where each one waits]",
-)
+@view_options
 @pager_option
 @folder_option
-def show_command(  # noqa: PLR0913 - one for each option
+def show_command(
     *,
     reference: str,
     as_json: bool,
     html: str | None,
-    variables: bool | None,
-    threads: bool | None,
-    tasks: bool | None,
     paged: bool,
     folder: str | None,
+    **wanted: Any,
 ) -> None:
     """Show a snapshot: the newest one, or that of an ID (its begin or end will do) or a PATH.
 
     A dump of py-spy, pystack or gcore is shown likewise.
     """
+    if as_json and html is not None:
+        raise click.UsageError("--json and --html are two ways to show it; leave out one")
+    check_view(wanted, "--json" if as_json else None if html is None else "--html")
     found = store(folder).find(reference)
     print_warnings(found.warnings)
     if html is not None:
         write_page(page_of(found), html)
-        return
-    if as_json:
+    elif as_json:
         print_json(_document(found))
-        return
-    view = View(
-        width=terminal_width(),
-        variables=_detail(variables),
-        threads=_detail(threads),
-        tasks=_detail(tasks),
-    )
-    if isinstance(found, FoundDump):
-        lines = list(dump_report(found.dump, _output(found), found.location, view))
-        print_lines(lines, paged=paged)
     else:
-        print_lines(report(found.snapshot, view), paged=paged)
+        print_lines(_lines(found, wanted), paged=paged)
+
+
+def _lines(found: Found | FoundDump, wanted: Mapping[str, Any]) -> Iterable[Text]:
+    view, thread, task = view_of(wanted), wanted["thread"], wanted["task"]
+    if isinstance(found, FoundDump):
+        if thread is not None or task is not None:
+            tool = found.dump.tool.name
+            raise ConfigError(f"{found.dump.id} is a dump of {tool}, which is shown as a whole")
+        return list(dump_report(found.dump, _output(found), found.location, view))
+    if thread is None and task is None:
+        return report(found.snapshot, view)
+    threads = the_thread(found.snapshot.threads, thread)
+    return chosen_report(found.snapshot, view, threads, the_task(found.snapshot.tasks, task))
 
 
 def _document(found: Found | FoundDump) -> dict[str, object]:
@@ -97,9 +93,3 @@ def _document(found: Found | FoundDump) -> dict[str, object]:
 def _output(found: FoundDump) -> bytes:
     """What the tool found; nothing of a core, which is not for readers."""
     return b"" if found.dump.tool.name == "gcore" else read_output(found)
-
-
-def _detail(wanted: bool | None) -> Detail:  # noqa: FBT001 - click's three states
-    if wanted is None:
-        return Detail.FOLDED
-    return Detail.FULL if wanted else Detail.NONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from bcd.report._libraries import packages_of
 from bcd.report._marks import marks, visible
 from bcd.report._view import Detail, View
 from bcd.report.line import cells, cut, fold, line
@@ -55,18 +56,31 @@ class FrameWriter:
         """
         view = self._view.indented(indent)
         focus = next((frame for frame in reversed(frames) if frame.in_app), None)
+        for hidden, group in groupby(frames, lambda frame: self._hides(frame, frames)):
+            if hidden:
+                yield _hidden(list(group))
+            else:
+                yield from self._run(list(group), focus, view, innermost=frames[-1])
+
+    def _hides(self, frame: Frame, frames: Sequence[Frame]) -> bool:
+        return self._view.app_only and not frame.in_app and frame is not frames[-1]
+
+    def _run(
+        self, frames: Sequence[Frame], focus: Frame | None, view: View, *, innermost: Frame
+    ) -> Iterator[Text]:
         for _, group in groupby(frames, same_place):
             run = list(group)
             for frame in run[:_REPEATS_SHOWN]:
-                yield from self._frame(frame, view, context=frame is focus)
-                yield from self._variables(frame, view, innermost=frame is frames[-1])
+                yield from self._frame(frame, view, context=_context(frame, focus, view))
+                yield from self._variables(frame, view, innermost=frame is innermost)
             repeated = len(run) - _REPEATS_SHOWN
             if repeated > 0:
                 times = "time" if repeated == 1 else "times"
                 yield line(f"  [Previous line repeated {repeated} more {times}]")
 
-    def folded(self, frames: Sequence[Frame], innermost: int = _INNERMOST) -> Iterator[Text]:
+    def folded(self, frames: Sequence[Frame]) -> Iterator[Text]:
         """Show the innermost frames and the innermost one of the application."""
+        innermost = 1 if self._view.app_only else _INNERMOST
         wanted = set(range(len(frames) - innermost, len(frames)))
         wanted.update([i for i, frame in enumerate(frames) if frame.in_app][-1:])
         left_out = 0
@@ -94,7 +108,7 @@ class FrameWriter:
             room = self._view.width and self._view.width - 4
             yield line("    ", cut(visible(text).strip(), room), style=_QUIET)
 
-    def _frame(self, frame: Frame, view: View, *, context: bool) -> Iterator[Text]:
+    def _frame(self, frame: Frame, view: View, *, context: int) -> Iterator[Text]:
         if frame.skipped_before:
             frames = "frame" if frame.skipped_before == 1 else "frames"
             yield line(f"  … {frame.skipped_before} {frames} not recorded …", style=_QUIET)
@@ -152,18 +166,30 @@ def _file_line(frame: Frame) -> Text:
     )
 
 
+def _hidden(frames: Sequence[Frame]) -> Text:
+    count = len(frames) + sum(frame.skipped_before for frame in frames)
+    several = "frame" if count == 1 else "frames"
+    return line(f"  … {count} {several} of {packages_of(frames)} …", style=_QUIET)
+
+
+def _context(frame: Frame, focus: Frame | None, view: View) -> int:
+    """How many lines are shown around that of a frame."""
+    if view.context is not None:
+        return view.context if frame.in_app else 0
+    return _CONTEXT if frame is focus else 0
+
+
 def _gap(count: int) -> Iterator[Text]:
     if count:
         yield line(f"  … {count} {'frame' if count == 1 else 'frames'} …", style=_QUIET)
 
 
 def _source_lines(
-    frame: Frame, lines: Mapping[int, str], view: View, *, context: bool
+    frame: Frame, lines: Mapping[int, str], view: View, *, context: int
 ) -> Iterator[Text]:
     first = frame.line or 0
     last = max(first, min(frame.end_line or first, first + _LONGEST_EXPRESSION - 1))
-    around = _CONTEXT if context else 0
-    numbers = [n for n in range(first - around, last + around + 1) if n in lines]
+    numbers = [n for n in range(first - context, last + context + 1) if n in lines]
     indent = min((_indent(lines[n]) for n in numbers if lines[n].strip()), default=0)
     drawn = marks(frame, lines)
     gutter = len(str(numbers[-1])) if context and numbers else 0

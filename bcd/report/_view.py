@@ -28,12 +28,17 @@ class View:
         variables: Folded are those of library frames on one line.
         threads: Folded are stacks to their innermost frames.
         tasks: Likewise.
+        app_only: Of the libraries' frames, only the innermost one of a stack is shown.
+        context: Lines of source around that of each frame of the application; None shows some
+            around the innermost one's.
     """
 
     width: int | None = None
     variables: Detail = Detail.FOLDED
     threads: Detail = Detail.FOLDED
     tasks: Detail = Detail.FOLDED
+    app_only: bool = False
+    context: int | None = None
 
     def indented(self, columns: int) -> View:
         """Return the view of a part that stands ``columns`` further to the right."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bcd.snapshot.model import Snapshot
 
-__all__ = ["Detail", "View", "plain", "report"]
+__all__ = ["Detail", "View", "plain", "report", "title_lines"]
 
 _KINDS = {
     "request": "a snapshot that the program asked for",
@@ -40,7 +40,7 @@ def report(snapshot: Snapshot, view: View) -> Iterator[Text]:
         Lines with styles and without newlines; nothing in them can control a terminal.
     """
     frames = FrameWriter(snapshot.sources, view)
-    yield from _title(snapshot)
+    yield from title_lines(snapshot)
     if snapshot.exception is not None:
         yield line()
         yield from exception_lines(snapshot.exception, frames)
@@ -63,7 +63,8 @@ def plain(snapshot: Snapshot, view: View | None = None) -> str:
     return "".join(f"{each.plain}\n" for each in report(snapshot, view or View()))
 
 
-def _title(snapshot: Snapshot) -> Iterator[Text]:
+def title_lines(snapshot: Snapshot) -> Iterator[Text]:
+    """Show what happened, when and where, and who looked at it."""
     if snapshot.exception is not None:
         root = snapshot.exception.list[snapshot.exception.root]
         message = root.message.partition("\n")[0]

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bcd.report._frames import same_place
+from bcd.report._libraries import packages_of
 from bcd.report._marks import marked_characters, visible
 from bcd.report.page.texts import shown, shown_pieces
 
@@ -24,9 +25,7 @@ _CONTEXT = 3
 _LONGEST_EXPRESSION = 8
 _REPEATS_SHOWN = 3
 _VARIABLES_SHOWN = 12
-_PACKAGES_NAMED = 4
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_LIBRARIES = re.compile(r".*/(?:(?:site|dist)-packages|lib(?:64)?/python\d[^/]*)/", re.DOTALL)
 _NESTED = re.compile(r"[\[({<].*(?:, |=|: ).*")
 
 
@@ -175,7 +174,7 @@ def _runs(calls: Sequence[Call], innermost: Frame | None) -> Iterator[Run]:
     for library, run in groupby(calls, in_library):
         found = list(run)
         if library:
-            yield Run(found, library=True, packages=_packages(found))
+            yield Run(found, library=True, packages=packages_of([call.frame for call in found]))
         else:
             yield from _without_repeats(found)
 
@@ -186,18 +185,6 @@ def _without_repeats(calls: Sequence[Call]) -> Iterator[Run]:
         yield Run(run[:_REPEATS_SHOWN])
         if len(run) > _REPEATS_SHOWN:
             yield Run(run[_REPEATS_SHOWN:], repeated=True)
-
-
-def _packages(calls: Sequence[Call]) -> str:
-    names = list(dict.fromkeys(_package(call.frame.file) for call in calls))
-    more = f" and {len(names) - _PACKAGES_NAMED} more" if len(names) > _PACKAGES_NAMED else ""
-    return ", ".join(names[:_PACKAGES_NAMED]) + more
-
-
-def _package(file: str) -> str:
-    below, found = _LIBRARIES.subn("", file)
-    name = below.partition("/")[0] if found else file.rpartition("/")[0].rpartition("/")[2]
-    return (name or file).removesuffix(".py")
 
 
 def _split(file: str) -> tuple[str, str]:
