@@ -93,8 +93,7 @@ def command_line(raw: bytes, redactor: Redactor) -> list[str]:
             shown.append(REDACTED)
         else:
             shown.append(redactor.text(argument))
-        name = argument.lstrip("-")
-        secret = argument.startswith("-") and "=" not in name and redactor.is_secret(name)
+        secret = redactor.is_option(argument)
     return shown
 
 

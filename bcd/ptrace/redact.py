@@ -92,6 +92,7 @@ _KNOWN_MOST = 200
 _SHORT = 3
 _SCHEMES = frozenset({"basic", "bearer", "digest"})
 _CUT = "…"
+_QUOTES = frozenset("\"'")
 
 
 def words_of(name: str) -> list[str]:
@@ -152,6 +153,11 @@ class Redactor:
             found = self._names[name] = self._decide(name)
         return found
 
+    def is_option(self, argument: str) -> bool:
+        """Whether an argument of a command is an option with a secret value behind it."""
+        name = argument.lstrip("-")
+        return argument.startswith("-") and "=" not in name and self.is_secret(name)
+
     def _decide(self, name: str) -> bool:
         if name in self._reveal:
             return False
@@ -169,6 +175,8 @@ class Redactor:
         if len(value) >= _KNOWN_LEAST and len(self._known) < _KNOWN_MOST and value != REDACTED:
             self._known[value] = None
             self._known[repr(value)[1:-1]] = None
+            if not value.isascii():
+                self._known[repr(value.encode("utf-8", "replace"))[2:-1]] = None  # as bytes
 
     def text(self, text: str) -> str:
         """Replace what has a secret's form: keys, tokens, passwords in URLs, ``password=…``."""
@@ -203,9 +211,13 @@ class Redactor:
     def _may_hold(self, text: str) -> bool:
         """Whether a text needs a closer look."""
         lower = text.lower()
-        if _holds_any(lower, self._stems) or ("@" in lower and "://" in lower):
+        if _holds_any(lower, self._stems) or ("@" in lower and self._may_be_login(lower)):
             return True
         return _holds_any(lower, _SECOND_WORDS) and _holds_any(lower, _FIRST_WORDS)
+
+    def _may_be_login(self, text: str) -> bool:
+        """Whether a text with an ``@`` may have a password before it, as addresses have."""
+        return "://" in text or (":" in text.partition("@")[0] and " " not in text)
 
     def source(self, line: str) -> str:
         """Replace the secrets that a line of source code spells out.
@@ -228,7 +240,7 @@ class Redactor:
         for secret in self._known:
             if secret in text:
                 text = self._replace(text, secret)
-            elif _CUT in text:
+            if _CUT in text:
                 text = _replace_cut(text, secret)
         return text
 
@@ -257,8 +269,12 @@ class Redactor:
         )
         private_key = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)"
         quoted = r""""(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
-        self._assignment = re.compile(r"""(\b[A-Za-z_][\w-]*)\\?["']?\]?\s*(?:=>|[=:])\s*""")
-        self._assigned_value = re.compile(rf"""\[redacted\]|{quoted}|[^\s,;&"'}})\]]+""")
+        plain = "(?!(?i:mailto|sips?|xmpp|acct):)"  # has no password before its "@"
+        escaped = r"""(\\+["']).*?(?:\1|\Z)"""  # as in JSON within JSON
+        self._assignment = re.compile(r"""(\b[A-Za-z_][\w-]*)\\*["']?\]?\s*(?:=>|[=:])\s*""")
+        self._assigned_value = re.compile(
+            rf"""\[redacted\]|{quoted}|{escaped}|[^\s,;&"'}})\]]+""", re.DOTALL
+        )
         self._forms = [
             (re.compile(private_key, re.DOTALL), self._whole),
             (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}"), self._whole),
@@ -267,6 +283,7 @@ class Redactor:
                 re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:'\"]*:)([^\s/@'\"]+)(?=@)"),
                 self._second,
             ),
+            (re.compile(rf"\A({plain}[^\s/@:'\"]*:)([^\s/@'\"]+)(?=@[^\s/@]+\Z)"), self._second),
             (re.compile(r"(?im)(\bcookie['\"]?\s*:\s*)(?!\[redacted)([^\r\n]+)"), self._second),
             (re.compile(r"(--?[A-Za-z][\w-]*)(\s+)([^\s-]\S*)"), self._argument),
         ]
@@ -287,12 +304,13 @@ class Redactor:
 
     def _hidden(self, value: str) -> str:
         """What stands for a secret value, learnt with this, in the quotes that it has."""
-        bare = value.strip("\"'")
+        unescaped = value.lstrip("\\")
+        quote = value[: len(value) - len(unescaped) + 1] if unescaped[:1] in _QUOTES else ""
+        bare = value.removeprefix(quote).removesuffix(quote)
         if bare in ("", "None", "null", REDACTED):
             return value
         if bare.lower() not in _SCHEMES:
             self.learn(bare)
-        quote = value[0] if value[0] in "\"'" else ""
         return f"{quote}{REDACTED}{quote}"
 
 

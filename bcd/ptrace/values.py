@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _HEADER = (2, 3)
 """Items of a name with its value; some libraries keep the name in two spellings."""
 
+_OPTION = "'-"
+"""Begin of an argument that may name what follows it, as ``repr`` shows it."""
+
 _ROOM = 60
 """Characters of a variable in a snapshot, besides its name, type and value."""
 
@@ -154,10 +157,17 @@ class Renderer:
         return self._value(address, depth)
 
     def _secret(self, address: int) -> str:
-        """Replace a value, and learn it if it is a text or a number."""
-        info = self.objects.type_of(address)
+        """Replace a value, and learn it if it is a text or a number, or a list of such."""
         if address == self.objects.static(None):
             return "None"
+        if not self._learn(address) and self.objects.type_of(address).flags & (LIST | TUPLE):
+            for item in self.objects.sequence(address, self.limits["items"])[0]:
+                self._learn(item)
+        return REDACTED
+
+    def _learn(self, address: int) -> bool:
+        """Remember a secret, so that it is replaced elsewhere; False if it is none to look for."""
+        info = self.objects.type_of(address)
         if info.flags & STR:
             self.redactor.learn(self.objects.text(address, LOOK_AHEAD)[0])
         elif info.flags & BYTES:
@@ -165,7 +175,9 @@ class Renderer:
             self.redactor.learn(raw.decode("utf-8", "replace"))
         elif info.flags & INT:
             self.redactor.learn(str(self.objects.integer(address)))
-        return REDACTED
+        else:
+            return False
+        return True
 
     def _value(self, address: int, depth: int) -> str:
         self._budget.spend()
@@ -315,9 +327,23 @@ class Renderer:
         if stands_for is not None:
             return stands_for
         self._path.append(address)
-        parts = [self.inner(item, depth - 1) for item in items]
+        parts: list[str] = []
+        secret = False
+        for item in items:
+            part = self.inner(item, depth - 1)
+            if secret and part[:2] != _OPTION:
+                part = self._of_option(item)
+            parts.append(part)
+            secret = part[:2] == _OPTION and self.redactor.is_option(part[1:-1])
         self._path.pop()
         return self.join(parts, size)
+
+    def _of_option(self, address: int) -> str:
+        """What stands for the value of an option, as of a program that is to be started."""
+        try:
+            return self._secret(address)
+        except FAULTS:
+            return f"<unreadable at {address:#x}>"
 
     def mapping(self, address: int, _info: TypeInfo, depth: int) -> str:
         """A dict, in its own order."""

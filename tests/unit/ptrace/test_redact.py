@@ -34,6 +34,12 @@ INSIDE_OTHERS = [
     ("a: b: password: 'abcdefgh'", "a: b: password: '[redacted]'"),
     ("{'a': {'token': 'abcdefgh', 'x': 1}}", "{'a': {'token': '[redacted]', 'x': 1}}"),
     ("x='token=abcdefgh'", "x='token=[redacted]'"),
+    (
+        r'{"a": "{\"token\": \"abcdefgh\", \"x\": 1}"}',
+        r'{"a": "{\"token\": \"[redacted]\", \"x\": 1}"}',
+    ),
+    (r'"{\\\"token\\\":\\\"abcdefgh', r'"{\\\"token\\\":\\\"[redacted]\\\"'),
+    ("ada:abcdefgh@db:5432", "ada:[redacted]@db:5432"),
 ]
 PLAIN = """
 author authored authority secretary tokenizer tokenize passwordless keyboard cookiecutter key
@@ -147,6 +153,9 @@ class TestForms:
             "the session is over",
             "basic usage",
             "a: b, key = value",
+            "mailto:ada@example.org",
+            "to: ada@example.org",
+            "ada@example.org:8080",
         ],
     )
     def test_harmless_texts(self, text: str) -> None:
@@ -167,6 +176,18 @@ class TestForms:
         redactor.text(text)
         redactor.source(text)
         redactor.scrub(text)
+
+
+class TestOptions:
+    @pytest.mark.parametrize("argument", ["--password", "-token", "--api-key", "--dbPassword"])
+    def test_secret_ones(self, argument: str) -> None:
+        """What follows such an argument is secret."""
+        assert Redactor().is_option(argument)
+
+    @pytest.mark.parametrize("argument", ["password", "--author", "--password=x", "-", "--"])
+    def test_other_arguments(self, argument: str) -> None:
+        """What follows any other is not, or it is in the argument itself."""
+        assert not Redactor().is_option(argument)
 
 
 class TestLearning:
@@ -191,6 +212,19 @@ class TestLearning:
         redactor.learn("hunter2hunter2hunter2")
         cut = f"'says {'hunter2hunter2hunter2'[:kept]}…' (3,000 characters)"
         assert redactor.scrub(cut) == f"'says {REDACTED}…' (3,000 characters)"
+
+    def test_whole_and_cut_in_one_text(self) -> None:
+        """A secret is replaced where it is whole and where a limit left its beginning."""
+        redactor = Redactor()
+        redactor.learn("hunter2hunter2hunter2")
+        text = "['says hunter2hunt…', 'hunter2hunter2hunter2']"
+        assert redactor.scrub(text) == f"['says {REDACTED}…', '{REDACTED}']"
+
+    def test_as_bytes(self) -> None:
+        """A secret text is replaced in what shows it encoded."""
+        redactor = Redactor()
+        redactor.learn("schlüssel-42")
+        assert redactor.scrub(repr("schlüssel-42".encode())) == f"b'{REDACTED}'"
 
     def test_short_values_are_words(self) -> None:
         """A short value is not looked for; one of medium length not inside of words."""
