@@ -20,7 +20,9 @@ from bcd.cli.open import open_command
 from bcd.cli.prune import prune_command
 from bcd.cli.run import run_command
 from bcd.cli.send import send_command
+from bcd.cli.serve import serve_command
 from bcd.cli.show import show_command
+from bcd.cli.state import state_command
 from bcd.errors import BcdError
 
 if TYPE_CHECKING:
@@ -53,7 +55,9 @@ bcd.add_command(open_command)
 bcd.add_command(prune_command)
 bcd.add_command(run_command)
 bcd.add_command(send_command)
+bcd.add_command(serve_command)
 bcd.add_command(show_command)
+bcd.add_command(state_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

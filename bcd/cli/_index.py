@@ -1,0 +1,32 @@
+"""Which store a command reads that finds and groups: a folder with its index, or a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bcd.folder import snapshot_folder
+
+if TYPE_CHECKING:
+    from bcd.store.base import Index
+
+__all__ = ["index", "store_option"]
+
+store_option = click.option(
+    "--store",
+    metavar="URL",
+    envvar="BCD_STORE",
+    help="Database of a fleet, postgresql://…, in place of a folder.  [default: $BCD_STORE]",
+)
+
+
+def index(folder: str | None, store: str | None) -> Index:
+    """Open the folder or the database that was asked for; a folder goes before ``BCD_STORE``.
+
+    Raises:
+        StoreError: It cannot be used.
+    """
+    from bcd.store.sql.opening import open_store  # what it needs is in an extra
+
+    return open_store(snapshot_folder(folder) if folder or not store else store)
