@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bcd import _greenlets
+from bcd._pid import own_pid
 
 if TYPE_CHECKING:
     from _thread import LockType
@@ -69,16 +70,17 @@ class Gate:
         """Forget whoever has the slot or waits for it, as a forked child has to (rule 24)."""
         self.queue: deque[_Place] = deque()
         self.opens_at = -math.inf
-        self._owner = os.getpid()
+        self._owner = own_pid()
 
     def renew(self) -> None:
         """Reset in a forked child whose own at-fork handler traces before that of the gate."""
-        if self._owner != os.getpid():
+        if self._owner != own_pid():
             self.reset()
 
     def is_open(self) -> bool:
         """Whether nobody has the slot or waits for it, and the rate limit is over."""
-        self.renew()
+        if self._owner != own_pid():  # written out: most errors of a storm pay for it
+            self.reset()
         return not self.queue and self.clock() >= self.opens_at
 
     def open_for(self) -> float:

@@ -97,9 +97,8 @@ def trace(  # noqa: PLR0913 - all but the first three are options, given by name
             attempt.end()
 
 
-def is_open() -> bool:
-    """Whether a trace that starts now would find the slot free and the rate limit over."""
-    return GATE.is_open()
+is_open = GATE.is_open
+"""Whether a tracer may run now: none runs or waits, and the rate limit is over."""
 
 
 def open_for() -> float:

@@ -152,7 +152,7 @@ class Capture:
                 ended, or is one of another process.
         """
         try:
-            passed = self._passed(error, occasion)
+            passed = self._let_pass(error, occasion)
             if passed is not None:
                 return passed
             caller = _Caller(thread, task)
@@ -168,7 +168,7 @@ class Capture:
         is cancelled it returns at once, for the program's own error to go on.
         """
         try:
-            if self._passed(error, occasion) is not None:
+            if self._let_pass(error, occasion) is not None:
                 return
             tracer = self._chosen_tracer()
             if hasattr(tracer, "finalize_memory"):
@@ -185,19 +185,36 @@ class Capture:
             Whether it counts: it is not expected, and no hook saw it before.
         """
         try:
-            wanted = self._passed(error, occasion) is None
-            if wanted:
-                count(type_name(error))
+            kind = self._kind_of_unexpected(error, occasion)
+            if kind is None or already_seen(error, occasion.scope()):
+                return False
+            count(kind)
         except Exception as problem:  # noqa: BLE001 - never into the program
             complain(f"{self._integration}: an error could not be counted", problem)
             return False
-        return wanted
+        return True
 
-    def _passed(self, error: BaseException, occasion: Occasion) -> Captured | None:
-        """Why nobody wants this error; None where it is wanted."""
-        if is_expected(error, self._all_ignored(), occasion.client_gone):
+    def _let_pass(self, error: BaseException, occasion: Occasion) -> Captured | None:
+        """What became of an error that is not traced; None where it is to be."""
+        kind = self._kind_of_unexpected(error, occasion)
+        if kind is None:
             return Captured.EXPECTED
-        return Captured.SEEN if already_seen(error, occasion.scope()) else None
+        if already_seen(error, occasion.scope()):
+            return Captured.SEEN
+        if is_open():
+            suppressed.settle()
+            if not turns.gives_way(kind):
+                return None
+        count(kind)
+        return Captured.COUNTED
+
+    def _kind_of_unexpected(self, error: BaseException, occasion: Occasion) -> str | None:
+        """The type's name; None where the error is expected."""
+        ignored = self._all_ignored()
+        kind = ignored.never_has(error)
+        if kind is not None:
+            return kind
+        return None if is_expected(error, ignored, occasion.client_gone) else type_name(error)
 
     def _all_ignored(self) -> Ignored:
         """The hook's own and those of the process, put together anew when these change."""
@@ -221,9 +238,6 @@ class Capture:
         may_wait: bool = True,
     ) -> Captured:
         kind = type_name(error)
-        if not is_open() or turns.gives_way(kind):  # what most errors of a storm find
-            count(kind)
-            return Captured.COUNTED
         detached = hasattr(tracer, "finalize_memory") or not may_wait
         options = self._options
         if caller is not None and caller.thread == 0:

@@ -6,9 +6,11 @@ without that framework, and a later integration adds its own lines to the table.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from bcd.engine import type_name
 from bcd.scope import leaves
 from bcd.settings import checked, ignored
 
@@ -21,6 +23,7 @@ __all__ = ["Ignored", "is_expected"]
 
 Rule: TypeAlias = Callable[[BaseException], bool]
 
+_MOST_KNOWN = 256
 _BELOW_A_SERVER = frozenset({"asyncio", "selectors", "socket", "socketserver", "ssl"})
 _SERVERS = frozenset(
     {"daphne", "granian", "gunicorn", "hypercorn", "uvicorn", "waitress", "werkzeug", "wsgiref"}
@@ -34,12 +37,33 @@ class Ignored:
         entries: The classes and names that it was made of.
     """
 
-    __slots__ = ("_classes", "_names", "entries")
+    __slots__ = ("_classes", "_known", "_names", "entries")
 
     def __init__(self, ignore: Ignore) -> None:
         self.entries: tuple[type[BaseException] | str, ...] = checked("ignore", ignore, ignored)
         self._classes = tuple(entry for entry in self.entries if not isinstance(entry, str))
         self._names = frozenset(entry for entry in self.entries if isinstance(entry, str))
+        self._known: dict[int, tuple[weakref.ref[type], str]] = {}
+
+    def never_has(self, error: BaseException) -> str | None:
+        """The name of a type whose errors are unexpected, whatever else is known of them.
+
+        Found out once for each type: a storm has few of them. No type is kept alive.
+        """
+        kind = type(error)
+        known = self._known.get(id(kind))
+        if known is not None and known[0]() is kind:
+            return known[1]
+        return self._learn(kind, error)
+
+    def _learn(self, kind: type[BaseException], error: BaseException) -> str | None:
+        if _is_conditional(kind) or error in self:
+            return None
+        if len(self._known) == _MOST_KNOWN:
+            self._known.clear()
+        name = type_name(error)
+        self._known[id(kind)] = (weakref.ref(kind), name)
+        return name
 
     def __contains__(self, error: BaseException) -> bool:
         if self._classes and isinstance(error, self._classes):
@@ -68,6 +92,13 @@ def _class_name(kind: type) -> str:
     """As ``bcd.engine.type_name`` calls the type of an error."""
     module = kind.__module__
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def _is_conditional(kind: type[BaseException]) -> bool:
+    """Whether more than its type decides if an error is expected."""
+    if not issubclass(kind, Exception) or issubclass(kind, (ConnectionError, BaseExceptionGroup)):
+        return True
+    return any(base.__name__ in _RULED for base in kind.__mro__)
 
 
 def _is_expected_leaf(error: BaseException, client_gone: Callable[[], bool]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
+from bcd._pid import own_pid
 from bcd.notice import notice
 
 if TYPE_CHECKING:
@@ -32,29 +32,29 @@ class Skipped:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._owner = os.getpid()
+        self._owner = own_pid()
         self._since: float | None = None
         self._kinds: dict[str, int] = {}
         self._total = 0
 
-    def add(self, kind: str) -> None:
-        """Count one."""
+    def add(self, kind: str, number: int = 1) -> None:
+        """Count errors of a kind."""
         now = self._clock()
-        if self._owner != os.getpid():  # its parent tells its own
+        if self._owner != own_pid():  # its parent tells its own
             self.clear()
         if self._since is None:
             self._since = now
         elif now - self._since >= self._window:
             self.tell()
             self._since = now
-        self._total += 1
+        self._total += number
         if kind in self._kinds or len(self._kinds) < _MOST_KINDS:
-            self._kinds[kind] = self._kinds.get(kind, 0) + 1
+            self._kinds[kind] = self._kinds.get(kind, 0) + number
 
     def tell(self) -> None:
         """Say how many there were, if there were any, and start anew."""
         since, kinds, total = self._since, self._kinds, self._total
-        if self._owner == os.getpid() and since is not None:
+        if self._owner == own_pid() and since is not None:
             seconds = self._clock() - since
             self.clear()
             notice(f"{told(kinds, total)} counted without a snapshot in {seconds:.0f} s")
@@ -67,7 +67,7 @@ class Skipped:
             others: How many of further kinds.
         """
         total = sum(kinds.values()) + others
-        if self._owner == os.getpid() and self._since is not None and total:
+        if self._owner == own_pid() and self._since is not None and total:
             notice(f"{told(kinds, total)} counted, and no snapshot tells of them")
 
 

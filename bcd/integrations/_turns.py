@@ -9,10 +9,10 @@ gives way is counted like everybody that finds the slot taken.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
+from bcd._pid import own_pid
 from bcd.config import current_config
 from bcd.engine import open_for
 
@@ -55,7 +55,7 @@ class Turns:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._owner = os.getpid()
+        self._owner = own_pid()
         self._traced: dict[str, float] = {}
         self._waiting: dict[str, None] = {}
 
@@ -85,7 +85,7 @@ class Turns:
             self._traced.pop(next(iter(self._traced)), None)
 
     def _is_recent(self, kind: str) -> bool:
-        if self._owner != os.getpid():  # a forked child has seen nothing yet
+        if self._owner != own_pid():  # a forked child has seen nothing yet
             self.clear()
         at = self._traced.get(kind)
         return at is not None and self._clock() - at < RECENT

@@ -16,6 +16,8 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from bcd._pid import own_pid
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
@@ -83,7 +85,7 @@ def already_seen(error: BaseException, scope: Scope) -> bool:
         error: What came up.
         scope: What tells this request or task from the next; None where that is not known.
     """
-    mark = (os.getpid(), scope, time.monotonic())
+    mark = (own_pid(), scope, time.monotonic())
     seen = _mark(error, mark)
     if isinstance(error, BaseExceptionGroup):
         marked = [_mark(leaf, mark) for leaf in leaves(error)]  # all of them, so no generator
@@ -96,6 +98,8 @@ def _mark(error: BaseException, mark: Mark) -> bool:
     earlier = attributes.get(MARK)
     traceback = error.__traceback__
     attributes[MARK] = (*mark, id(traceback))
+    if earlier is None:  # what most errors are
+        return False
     if not isinstance(earlier, tuple) or len(earlier) != len(mark) + 1:
         return False
     pid, scope, seen_at, address = earlier

@@ -314,6 +314,20 @@ class TestExpected:
         hook.take(ValueError(), FakeOccasion())
         assert len(trace.errors) == 1
 
+    def test_what_is_known_of_a_type_keeps_it_from_nobody(self, trace: FakeTrace) -> None:
+        """A class that the program made and forgot is gone, and none is taken for another."""
+        hook = capture(trace)
+        kind: Any = type("Passing", (Exception,), {})
+        hook.take(kind(), FakeOccasion())
+        known = hook._all_ignored()._known
+        (kept,) = [one for one, name in known.values() if name.endswith("Passing")]
+        trace.errors.clear()
+        del kind
+        gc.collect()
+        assert kept() is None
+        known[id(KeyError)] = (kept, "Passing")  # as if it came to lie where that one lay
+        assert hook._all_ignored().never_has(KeyError()) == "KeyError"
+
     @pytest.mark.parametrize("ignore", [[3], [int], [KeyError("instance")]])
     def test_refuses_what_cannot_be_ignored(self, trace: FakeTrace, ignore: Any) -> None:
         """A wrong entry is named when the hook is made, not when an error comes."""
@@ -467,8 +481,53 @@ class TestSuppressed:
         """Beyond the number of kinds the rest share one count, and nothing is lost."""
         counts = Suppressed(kinds=2)
         for kind in ("a", "b", "c", "d", "a"):
-            counts.add(kind)
+            counts.note(kind)
         assert (counts.take("a"), counts.take("c"), counts.take_others()) == (2, 0, 2)
+
+    def test_is_told_further_at_once_and_then_each_second(self) -> None:
+        """An error that comes alone is told now; in a storm, once a second or a thousand."""
+        told: list[tuple[str, int]] = []
+        now = [0.0]
+        counts = Suppressed(tell=lambda *new: told.append(new), clock=lambda: now[0])
+        for _ in range(3):
+            counts.note("a")
+        assert told == [("a", 1)]
+        now[0] = 1.0
+        counts.note("b")
+        assert told[1:] == [("a", 2), ("b", 1)]
+        for _ in range(1001):
+            counts.note("a")
+        assert told[3:] == [("a", 1001)]
+        assert (counts.take("a"), counts.take("b")) == (1004, 1)
+
+    def test_what_came_new_is_not_the_childs(self) -> None:
+        """What was put down before a fork is told by the parent alone (trap 1)."""
+        counts = Suppressed()
+        for _ in range(5):
+            counts.note("a")
+        child = os.fork()
+        if child == 0:
+            os._exit(counts.take("a"))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert counts.take("a") == 5
+
+    def test_loses_nothing_between_threads(self) -> None:
+        """Many note and one asks at the same time."""
+        counts = Suppressed()
+
+        def work() -> None:
+            for _ in range(2000):
+                counts.note("a")
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        taken = 0
+        while any(thread.is_alive() for thread in threads):
+            taken += counts.take("a")
+        for thread in threads:
+            thread.join()
+        assert taken + counts.take("a") == 8000
 
     def test_tells_about_kinds_without_a_place(self, trace: FakeTrace) -> None:
         """The shared count has an attribute of its own."""

@@ -19,13 +19,14 @@ os.register_at_fork(after_in_child=lambda: [step() for step in in_child])
 
 import bcd
 from bcd.engine.attempt import GATE
-from bcd.integrations._suppressed import suppressed
+from bcd.integrations._suppressed import Suppressed
 from bcd.tracer import Command, TraceOptions
 from bcd.tracers._options import OptionList
 
 folder, way = sys.argv[1], sys.argv[2]
 bcd.update_config(bcd.GlobalConfig(rate_limit=0))
 default = bcd.PythonTracer(folder=f"{folder}/kept")
+suppressed = Suppressed()
 
 
 class LiveTracer(OptionList):
@@ -100,7 +101,7 @@ def crowd():
     def work(kind):
         while not over.is_set():
             bcd.trace(kind(), ValueError("x"))
-            suppressed.add("kind")
+            suppressed.note("kind")
 
     kinds = (LiveTracer, FrozenTracer) * 2
     threads = [threading.Thread(target=work, args=(kind,)) for kind in kinds]
@@ -108,7 +109,7 @@ def crowd():
         thread.start()
 
     def once(number):
-        suppressed.add("kind")
+        suppressed.note("kind")
         kind = FrozenTracer if number % 2 else LiveTracer
         # What the parent's tracers had open is closed; what the program opened is not touched.
         return (
@@ -186,7 +187,7 @@ def handlers_in_any_order():
 
     def at_fork():
         signal.alarm(FOREVER)
-        suppressed.add("kind")
+        suppressed.note("kind")
         results.append(bcd.trace(LiveTracer()))
         results.append(bcd.trace(LiveTracer("sleep 0.3; exit 7"), detach=True))
 
@@ -214,14 +215,14 @@ def in_the_thread_with_the_lock():
     """A finalizer or a signal handler may fork in the middle of a count."""
 
     def work():
-        suppressed.add("kind")
+        suppressed.note("kind")
         return suppressed.take("kind") == 1
 
     with suppressed._lock:
         pid = os.fork()
         if not pid:
             signal.alarm(FOREVER)
-            suppressed.add("of the child")
+            suppressed.note("of the child")
     if not pid:
         os._exit(0 if work() else 1)
     return {"failed": [s for s in ends([pid]) if s]}
