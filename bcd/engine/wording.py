@@ -14,6 +14,10 @@ _module_of = type.__dict__["__module__"].__get__
 _qualname_of = type.__dict__["__qualname__"].__get__
 
 
+_ENDS_BEFORE = {"celery.exceptions.MaxRetriesExceededError": " args:"}
+"""What follows in the text of such an error: the arguments of a task, which are never told."""
+
+
 def type_name(error: object) -> str:
     """The type of an error as ``module.qualname``, without the module for builtins."""
     kind = type(error)
@@ -26,7 +30,9 @@ def type_name(error: object) -> str:
 def error_text(error: object) -> str:
     """``str(error)``, bounded; a type's name and a note where that fails."""
     try:
-        return plain(str(error))
+        text = plain(str(error))
+        end = _ENDS_BEFORE.get(type_name(error))
+        return text if end is None else text.partition(end)[0]
     except KeyboardInterrupt:
         raise
     except BaseException as failure:  # noqa: BLE001 - also one that calls sys.exit()

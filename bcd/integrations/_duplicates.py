@@ -26,5 +26,20 @@ def request_number(request: MutableMapping[str, Any]) -> int:
     """
     number = request.get(NUMBER_KEY)
     if number is None:
-        number = request[NUMBER_KEY] = next(_numbers)
+        number = request[NUMBER_KEY] = _number_of_copies(request)
     return int(number)
+
+
+def _number_of_copies(request: MutableMapping[str, Any]) -> int:
+    """A new number, unless a copy of the scope has one.
+
+    Some middlewares pass a copy on. What it shares with the scope is ``state``, of which a server
+    makes a new one for each request.
+
+    Source: https://asgi.readthedocs.io/en/latest/specs/lifespan.html (Lifespan State)
+    """
+    state = request.get("state")
+    if not isinstance(state, dict):
+        return next(_numbers)
+    number: int = state.setdefault(NUMBER_KEY, next(_numbers))
+    return number

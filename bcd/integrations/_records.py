@@ -17,7 +17,9 @@ from bcd.engine import error_text, plain, type_name
 if TYPE_CHECKING:
     from logging import LogRecord
 
-__all__ = ["error_of", "message_of", "text_of", "thread_of"]
+__all__ = ["TRACEBACK", "error_of", "message_of", "text_of", "thread_of"]
+
+TRACEBACK = "Traceback (most recent call last):"
 
 _PLAIN = (str, int, float, bool, type(None))
 _AS_EXC_INFO = 3
@@ -59,14 +61,19 @@ def message_of(record: LogRecord, error: BaseException | None = None) -> str:
         True, False and None.
     """
     if formatted := text_of(record, "message"):
-        return formatted
+        return _without_traceback(formatted)
     message: Any = record.__dict__.get("msg")
     arguments = record.__dict__.get("args")
     if type(message) is dict and "event" in message:
         message, arguments = message["event"], None
     if not issubclass(type(message), str):
         return error_text(error) if message is error else f"<{type_name(message)}>"
-    return _filled(plain(message), arguments)
+    return _without_traceback(_filled(plain(message), arguments))
+
+
+def _without_traceback(text: str) -> str:
+    """What is said of the error, not the error itself, to which loguru adds values of variables."""
+    return text.partition(f"\n{TRACEBACK}")[0]
 
 
 def thread_of(record: LogRecord) -> int | None:

@@ -6,6 +6,7 @@ It never holds a lock while it traces, writes nothing, and never logs.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from bcd.errors import ConfigError
@@ -22,13 +23,15 @@ __all__ = ["BcdHandler"]
 class BcdHandler(logging.Handler):
     """Has the error traced of every record that has one: ``logger.exception(…)``, ``exc_info=…``.
 
-    It traces in the thread that logs, before the call returns. Records of ``bcd`` and the loggers
+    It traces in the thread that logs, before the call returns. Where something else passes
+    records on to it, like a ``MemoryHandler`` or loguru, which hold a lock meanwhile, nobody waits
+    for a tracer that cannot work on a frozen copy. Records of ``bcd`` and the loggers
     below it are passed over; so are, as long as bcd stands in the same server itself, those of
     uvicorn (``uvicorn.error``), gunicorn (``gunicorn.error``) and Celery (``celery.app.trace``,
     ``celery.worker.request``), which tell what it has seen.
 
     Add it to a logger itself: a ``QueueHandler`` takes the error out of the record, a
-    ``MemoryHandler`` passes it on late and with a lock held. And add it after the program has
+    ``MemoryHandler`` passes it on late. And add it after the program has
     set ``logging`` up: ``basicConfig`` does nothing where there is a handler already, and only
     without any does ``logging`` print warnings by itself; a worker of Celery takes all handlers of
     the root logger away as it starts. ``bcd.init(hooks=["logging", …])`` adds no handler and has
@@ -83,4 +86,18 @@ class BcdHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Have the error of a record traced, if it has one."""
         if record.levelno >= self.level:  # which not all who call it have asked
-            take_logged(self._capture, record)
+            take_logged(self._capture, record, may_wait=_is_called_by_logger())
+
+
+def _is_called_by_logger() -> bool:
+    """Whether a logger itself has the handler called by which this is called; it holds no lock."""
+    frame = sys._getframe(1)  # noqa: SLF001 - documented
+    while frame.f_code in _OWN and frame.f_back is not None:
+        frame = frame.f_back
+    return (
+        frame.f_code.co_qualname == "Logger.callHandlers"
+        and frame.f_globals.get("__name__") == "logging"
+    )
+
+
+_OWN = frozenset({BcdHandler.handle.__code__, BcdHandler.emit.__code__})

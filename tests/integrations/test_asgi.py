@@ -131,6 +131,18 @@ def test_lets_other_scopes_pass(traced: Any, call_asgi: Any) -> None:
     assert call_asgi(BcdMiddleware(failing(), reraise=False), type="gopher").error is not None
 
 
+def test_traces_once_where_a_middleware_passes_a_copy_on(traced: Any, call_asgi: Any) -> None:
+    """What is left in the copy by the inner one, the outer one finds in the state they share."""
+    inner = BcdMiddleware(failing())
+
+    async def copying(scope: Any, receive: Any, send: Any) -> None:
+        await inner(dict(scope), receive, send)
+
+    for number in (1, 2):
+        call_asgi(BcdMiddleware(copying), state={})
+        assert len(traced.errors) == number
+
+
 def test_traces_once_however_often_it_is_installed(traced: Any, call_asgi: Any) -> None:
     """Two middlewares of one request give one trace; the next request gives another."""
     error = Boom("the same object each time")

@@ -16,6 +16,7 @@ from celery import signals
 from celery.exceptions import Ignore, Reject
 
 import bcd
+from bcd.engine import error_text
 from bcd.errors import ConfigError
 from bcd.integrations import automatic
 from bcd.integrations._suppressed import suppressed
@@ -116,6 +117,19 @@ class TestEager:
             assert task.delay().state == "FAILURE"
             assert [str(error) for error in traced.errors] == ["at last"]
             assert traced.attributes[0]["celery.retries"] == "1"
+
+    def test_end_of_retries_tells_no_arguments(self, traced: Any, app: celery.Celery) -> None:
+        """Celery has them in the text of its own error."""
+
+        def work(self: Any, _card: str) -> None:
+            raise self.retry(countdown=0)
+
+        task = task_of(app, work, bind=True, max_retries=0)
+        assert "4111" in str(task.delay("4111").result)
+        (error,) = traced.errors
+        assert type(error) is celery.exceptions.MaxRetriesExceededError
+        assert traced.attributes[0]["exception.message"].startswith("Can't retry shop.work[")
+        assert "4111" not in str(traced.attributes) + error_text(error)
 
     def test_direct_call(self, traced: Any, app: celery.Celery) -> None:
         """A task that is called as a function fails as a function (trap 12)."""

@@ -12,12 +12,13 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import loguru
 import pytest
 import structlog
 
 from bcd.errors import ConfigError
 from bcd.integrations import hooks
-from tests.unit.logged.fakes import TRACER, handler, logger_called, raised
+from tests.unit.logged.fakes import LIVE_TRACER, TRACER, handler, logger_called, raised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +160,16 @@ class TestConfiguration:
         logger.error("failed", exc_info=raised(ValueError()))
         assert [type(error) for error in traced.errors] == [ValueError]
 
+    def test_nobody_waits_while_a_lock_is_held(
+        self, traced: FakeTrace, logger: logging.Logger
+    ) -> None:
+        """A ``MemoryHandler`` has its own then, so a slow tracer is left to itself (trap 13)."""
+        logger.handlers[:] = [
+            logging.handlers.MemoryHandler(10, target=handler(tracer=LIVE_TRACER))
+        ]
+        logger.error("failed", exc_info=raised(ValueError()))
+        assert [call["detach"] for call in traced.calls] == [True]
+
     def test_adapter(self, traced: FakeTrace, logger: logging.Logger) -> None:
         """A ``LoggerAdapter`` makes ordinary records."""
         logging.LoggerAdapter(logger, {"order": 5}).error("failed", exc_info=ValueError())
@@ -212,6 +223,56 @@ class TestStructlog:
         log = structlog.wrap_logger(logger, processors, structlog.stdlib.BoundLogger)
         log.error("failed", exc_info=raised(ValueError()))
         assert traced.errors == []
+
+
+class TestLoguru:
+    """``logger.exception`` of loguru, which has no error where the standard library looks."""
+
+    @pytest.fixture
+    def log(self) -> Iterator[Any]:
+        """Its one logger, which says nothing and goes on as before."""
+        loguru.logger.remove()
+        yield loguru.logger
+        loguru.logger.remove()
+
+    def test_as_a_sink(self, traced: FakeTrace, log: Any) -> None:
+        """The handler can be added there too; loguru holds a lock, so nobody waits."""
+        log.add(handler(tracer=LIVE_TRACER), format="{message}")
+        error = raised(ValueError("no rate"))
+        log.opt(exception=error).error("order {} failed", 5)
+        log.opt(exception=error).warning("below")
+        assert traced.errors == [error]
+        assert traced.attributes[0]["log.message"] == "order 5 failed", (
+            "without values of variables"
+        )
+        assert traced.attributes[0]["log.logger"] == __name__
+        assert [call["detach"] for call in traced.calls] == [True]
+
+    def test_through_the_standard_library(
+        self, traced: FakeTrace, log: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As loguru's manual has it: a sink that hands its records to the standard loggers."""
+
+        class Propagating(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                logging.getLogger(record.name).handle(record)
+
+        monkeypatch.setattr(logging.getLogger(__name__), "handlers", [handler()])
+        log.add(Propagating(), format="{message}")
+        try:
+            int("order")
+        except ValueError as caught:
+            log.exception("order failed")
+            error = caught
+        assert traced.errors == [error]
+
+    def test_in_a_queue(self, traced: FakeTrace, log: Any) -> None:
+        """With ``enqueue=True`` another thread gets what is left of it after pickling."""
+        log.add(handler(), format="{message}", enqueue=True)
+        log.opt(exception=raised(ValueError("no rate"))).error("failed")
+        log.complete()
+        log.remove()
+        assert [str(error) for error in traced.errors] == ["no rate"]
 
 
 class TestHook:
