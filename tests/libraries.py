@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-__all__ = ["need"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["need", "without"]
 
 
 def need(library: str) -> str:
@@ -22,3 +28,14 @@ def need(library: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return library
+
+
+@contextlib.contextmanager
+def without(library: str) -> Iterator[None]:
+    """Let a library that is installed be missing, for what is imported in the block."""
+    assert library not in sys.modules
+    sys.modules[library] = None  # type: ignore[assignment] # as the import system has it
+    try:
+        yield
+    finally:
+        del sys.modules[library]

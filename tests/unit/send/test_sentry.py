@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ from bcd.send.sentry.fitting import MOST_BYTES, MOST_COMPRESSED, fitted, packed
 from bcd.send.sentry.service import Sentry
 from bcd.snapshot.model import ExceptionChain, ExceptionRecord, Frame, Variable
 from tests.large import large
+from tests.libraries import without
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it looks whether eventlet is there, which complains
+# It looks whether eventlet is there, which would complain, and again of each fork that follows.
+with without("eventlet"):
     from sentry_sdk.envelope import Envelope
     from sentry_sdk.utils import BadDsn, Dsn
 
