@@ -15,6 +15,7 @@ from bcd.cli.diff import diff_command
 from bcd.cli.doctor import doctor_command
 from bcd.cli.dump import dump_command
 from bcd.cli.export import export_command
+from bcd.cli.forward import forward_command
 from bcd.cli.import_ import import_command
 from bcd.cli.list import list_command
 from bcd.cli.open import open_command
@@ -51,6 +52,7 @@ bcd.add_command(diff_command)
 bcd.add_command(doctor_command)
 bcd.add_command(dump_command)
 bcd.add_command(export_command)
+bcd.add_command(forward_command)
 bcd.add_command(import_command)
 bcd.add_command(list_command)
 bcd.add_command(open_command)

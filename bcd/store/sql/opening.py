@@ -114,6 +114,8 @@ def upgrade_database(url: str) -> bool:
 
 
 def _parse(url: str) -> URL:
+    if not is_url(url):  # its text might hold the password
+        raise StoreError(f"what is given as a store is no URL; {_EXPECTED}")
     scheme = url.partition("://")[0].lower()
     if scheme not in _SCHEMES:
         raise StoreError(f"a store of the kind {scheme!r} is not known; {_EXPECTED}")
