@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SAMPLE = Path(__file__).parent / "samples" / "checkout.bcd.json"
 PROGRAM = [sys.executable, "-c", "from bcd.cli import main; main()"]
+PATIENT = "from bcd.cli import _progress, main; _progress._PATIENCE = 1e9; main()"
+"""The program without the bar that it shows on a machine which is busy with something else."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _SCREEN_ROWS = 50
@@ -86,7 +88,7 @@ def on_a_terminal(
         *arguments: Of the program.
         columns: Of the terminal.
         rows: Likewise.
-        program: What is run; None for bcd.
+        program: What is run; None for bcd, without a bar.
         keys: What the user types.
         status: How it has to end.
         **environment: Variables that are set.
@@ -94,7 +96,7 @@ def on_a_terminal(
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     running = subprocess.Popen(
-        ["setsid", "--ctty", *(program or PROGRAM), *arguments],
+        ["setsid", "--ctty", *(program or [sys.executable, "-c", PATIENT]), *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,

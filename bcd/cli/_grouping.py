@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["row_of", "summary_of"]
 
 
-def row_of(group: Group, *, state_known: bool) -> KindRow:
-    """Make a line of the table.
-
-    Args:
-        group: One kind.
-        state_known: Whether the store keeps what people make of it.
-    """
-    state = "regressed" if group.regressed else group.state
+def row_of(group: Group) -> KindRow:
+    """Make a line of the table."""
+    state = "came back" if group.regressed else group.state
     return KindRow(
         fingerprint=group.fingerprint,
         count=group.count + group.suppressed,
@@ -31,12 +26,17 @@ def row_of(group: Group, *, state_known: bool) -> KindRow:
         type=group.type,
         message=group.message,
         route=group.route,
-        state=state if state_known else None,
+        state=None if state == "open" else state,
     )
 
 
 def summary_of(group: Group, *, state_known: bool) -> Iterator[tuple[str, object]]:
-    """Make an object for programs; the arguments are as for :func:`row_of`."""
+    """Make an object for programs.
+
+    Args:
+        group: One kind.
+        state_known: Whether the store keeps what people make of it.
+    """
     yield "fingerprint", group.fingerprint
     yield "type", group.type or None
     yield "message", group.message

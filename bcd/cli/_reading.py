@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from bcd.cli._progress import watched
-from bcd.store.base import Filter
+import click
+
+from bcd.cli._folder import store
+from bcd.cli._progress import Bar, watched
+from bcd.errors import StoreError
+from bcd.store.base import Entry, Filter, Index, Listing
+from bcd.store.files import FolderStore, names_a_file, read_file
 from bcd.store.grouping import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bcd.store.base import Group, Listing
-    from bcd.store.files import FolderStore
+    from bcd.store.base import DumpEntry, Found, FoundDump, Group
     from bcd.store.matching import AnyHead
 
-__all__ = ["Kinds", "kinds", "newest"]
+__all__ = ["Kinds", "Place", "find", "kinds", "newest", "opened"]
+
+Place: TypeAlias = "FolderStore | Index"
+_READING = "Reading snapshots"
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +48,99 @@ class Kinds:
     hint: str | None = None
 
 
-def newest(store: FolderStore, wanted: Filter | None, limit: int | None) -> Listing:
-    """List the newest snapshots and dumps that are wanted."""
-    return store.listing(wanted, limit=limit, watch=_watch)
+def opened(folder: str | None, url: str | None) -> Place:
+    """Open the folder or the database that was asked for; a folder goes before ``BCD_STORE``.
+
+    Raises:
+        StoreError: The database cannot be used.
+    """
+    if folder or not url:
+        return store(folder)
+    from bcd.store.sql.opening import is_url, open_database  # what it needs is in an extra
+
+    if not is_url(url):
+        return FolderStore(url)
+    database = open_database(url)
+    click.get_current_context().call_on_close(database.close)
+    return database
 
 
-def kinds(store: FolderStore, wanted: Filter | None, limit: int | None) -> Kinds:
-    """Group all snapshots and dumps that are wanted."""
-    reading = store.read(wanted or Filter(), watch=_watch)
-    heads = _Counted(entry.head for entry in reading)
+def find(place: Place, reference: str) -> Found | FoundDump:
+    """Read one snapshot or the head of one dump; the path of a file means that file.
+
+    Raises:
+        SnapshotError: None fits, or it cannot be read.
+        StoreError: The database cannot be read.
+    """
+    if not isinstance(place, FolderStore) and names_a_file(reference):
+        return read_file(reference)
+    return place.find(reference)
+
+
+def newest(place: Place, wanted: Filter | None, limit: int | None) -> Listing:
+    """List the newest snapshots, of a folder dumps too, that are wanted."""
+    if isinstance(place, FolderStore):
+        return place.listing(wanted, limit=limit, watch=_watch)
+    asked = wanted or Filter()
+    page = place.snapshots(asked, limit=_bounded(limit))
+    entries = list(page.entries)
+    while page.next is not None and (limit is None or len(entries) < limit):
+        rest = None if limit is None else limit - len(entries)
+        page = place.snapshots(asked, limit=_bounded(rest), before=page.next)
+        entries.extend(page.entries)
+    left = page.total - len(entries)
+    return Listing(entries=tuple(entries), hint=None if entries else _hint(wanted), left=left)
+
+
+def kinds(place: Place, wanted: Filter | None, limit: int | None) -> Kinds:
+    """Group all snapshots that are wanted, with the index of a folder where there can be one."""
+    if not isinstance(place, FolderStore):
+        return _indexed_kinds(place, wanted, limit, _hint(wanted))
+    with Bar(_READING, None) as bar:
+        try:
+            return _indexed_kinds(_index_of(place, bar), wanted, limit, place.hint(wanted))
+        except (ImportError, StoreError):
+            return _kinds_of_files(place, wanted, limit)
+
+
+def _index_of(place: FolderStore, bar: Bar) -> Index:
+    from bcd.store.sql.folder import FolderIndex  # needs an extra, and takes 0.2 s
+
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        bar.expect(total)
+        bar.advance(done - told)
+        told = done
+
+    return FolderIndex(place.folder, progress=tell)
+
+
+def _indexed_kinds(index: Index, wanted: Filter | None, limit: int | None, hint: str) -> Kinds:
+    asked = wanted or Filter()
+    page = index.groups(asked, limit=_bounded(limit))
+    groups = list(page.groups)
+    while len(groups) < page.total and (limit is None or len(groups) < limit):
+        rest = None if limit is None else limit - len(groups)
+        page = index.groups(asked, limit=_bounded(rest), offset=len(groups))
+        groups.extend(page.groups)
+    all_of_them = index.snapshots(asked, limit=1)
+    left = page.total - len(groups)
+    counted = sum(group.count for group in groups)
+    return Kinds(
+        groups=tuple(groups),
+        state_known=True,
+        left=left,
+        without=0 if left else all_of_them.total - counted,
+        warnings=all_of_them.warnings,
+        hint=None if all_of_them.total else hint,
+    )
+
+
+def _kinds_of_files(place: FolderStore, wanted: Filter | None, limit: int | None) -> Kinds:
+    reading = place.read(wanted or Filter(), watch=_watch)
+    heads = _Counted(reading)
     groups = grouped(heads)
     shown = groups[:limit]
     return Kinds(
@@ -57,22 +149,31 @@ def kinds(store: FolderStore, wanted: Filter | None, limit: int | None) -> Kinds
         left=len(groups) - len(shown),
         without=heads.count - sum(group.count for group in groups),
         warnings=tuple(reading.warnings),
-        hint=None if heads.count else store.hint(wanted),
+        hint=None if heads.count else place.hint(wanted),
     )
 
 
+def _bounded(limit: int | None) -> int:
+    return _PAGE if limit is None else min(limit, _PAGE)
+
+
+def _hint(wanted: Filter | None) -> str:
+    return "no snapshots in the store yet" if wanted is None else "no snapshot is as asked for"
+
+
 def _watch(paths: Sequence[str]) -> Iterator[str]:
-    return watched(paths, "Reading snapshots", len(paths))
+    return watched(paths, _READING, len(paths))
 
 
 class _Counted:
-    """Counts what goes through."""
+    """Lets the heads of snapshots through, without those of dumps, and counts them."""
 
-    def __init__(self, heads: Iterable[AnyHead]) -> None:
-        self._heads = heads
+    def __init__(self, entries: Iterable[Entry | DumpEntry]) -> None:
+        self._entries = entries
         self.count = 0
 
     def __iter__(self) -> Iterator[AnyHead]:
-        for head in self._heads:
-            self.count += 1
-            yield head
+        for entry in self._entries:
+            if isinstance(entry, Entry):
+                self.count += 1
+                yield entry.head

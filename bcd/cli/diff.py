@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bcd.cli._folder import folder_option, store
+from bcd.cli._folder import folder_option
+from bcd.cli._index import store_option
 from bcd.cli._output import print_json, print_lines, print_warnings, terminal_width
 from bcd.cli._pager import pager_option
-from bcd.cli._reading import newest
+from bcd.cli._reading import find, newest, opened
 from bcd.errors import ConfigError, SnapshotNotFound
 from bcd.report.difference import difference, difference_lines
 from bcd.report.difference.document import document_of
 from bcd.store.base import Filter, FoundDump
 
 if TYPE_CHECKING:
+    from bcd.cli._reading import Place
     from bcd.snapshot.model import Snapshot
-    from bcd.store.files import FolderStore
 
 __all__ = ["diff_command"]
 
@@ -28,6 +29,7 @@ __all__ = ["diff_command"]
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option("--locals", "full", is_flag=True, help="Values in frames of libraries, too.")
 @pager_option
+@store_option
 @folder_option
 def diff_command(  # noqa: PLR0913 - one for each option
     *,
@@ -36,6 +38,7 @@ def diff_command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     full: bool,
     paged: bool,
+    store: str | None,
     folder: str | None,
 ) -> None:
     """Show what differs between the snapshots A and B, each an ID, a PATH or latest.
@@ -43,7 +46,7 @@ def diff_command(  # noqa: PLR0913 - one for each option
     Without B, A is compared with the one before it of its kind; without both, so is the latest.
     What differs in A has a - before it, and what differs in B a +.
     """
-    place = store(folder)
+    place = opened(folder, store)
     after = _snapshot(place, other or one or "latest")
     assert one is not None or other is None  # noqa: S101 - click fills the first one first
     before = _one_before(place, after) if other is None or one is None else _snapshot(place, one)
@@ -54,8 +57,8 @@ def diff_command(  # noqa: PLR0913 - one for each option
         print_lines(difference_lines(found, width=terminal_width(), full=full), paged=paged)
 
 
-def _snapshot(place: FolderStore, reference: str) -> Snapshot:
-    found = place.find(reference)
+def _snapshot(place: Place, reference: str) -> Snapshot:
+    found = find(place, reference)
     print_warnings(found.warnings)
     if isinstance(found, FoundDump):
         tool = found.dump.tool.name
@@ -63,7 +66,7 @@ def _snapshot(place: FolderStore, reference: str) -> Snapshot:
     return found.snapshot
 
 
-def _one_before(place: FolderStore, snapshot: Snapshot) -> Snapshot:
+def _one_before(place: Place, snapshot: Snapshot) -> Snapshot:
     """Read the newest snapshot of the same kind that is older.
 
     Raises:

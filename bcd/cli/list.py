@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bcd.cli._filters import filter_of, filter_options, limit_of
-from bcd.cli._folder import folder_option, store
+from bcd.cli._folder import folder_option
 from bcd.cli._grouping import row_of, summary_of
+from bcd.cli._index import store_option
 from bcd.cli._output import print_json, print_lines, print_message, print_warnings, terminal_width
 from bcd.cli._pager import pager_option
-from bcd.cli._reading import Kinds, kinds, newest
+from bcd.cli._reading import Kinds, kinds, newest, opened
 from bcd.report.groups import kind_lines
 from bcd.report.listing import listing_lines
 from bcd.snapshot.codec import time_text
@@ -39,13 +40,15 @@ __all__ = ["list_command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, newest first.")
 @pager_option
+@store_option
 @folder_option
-def list_command(
+def list_command(  # noqa: PLR0913 - one for each option
     *,
     groups: bool,
     limit: int | None,
     as_json: bool,
     paged: bool,
+    store: str | None,
     folder: str | None,
     **filters: Any,
 ) -> None:
@@ -54,10 +57,11 @@ def list_command(
     Only those are listed that have all that the options ask for.
     """
     wanted = filter_of(**filters)
+    place = opened(folder, store)
     if groups:
-        _print_kinds(kinds(store(folder), wanted, limit), as_json=as_json, paged=paged)
+        _print_kinds(kinds(place, wanted, limit), as_json=as_json, paged=paged)
     else:
-        _print_listing(newest(store(folder), wanted, limit), as_json=as_json, paged=paged)
+        _print_listing(newest(place, wanted, limit), as_json=as_json, paged=paged)
 
 
 def _print_listing(listing: Listing, *, as_json: bool, paged: bool) -> None:
@@ -82,7 +86,7 @@ def _print_kinds(found: Kinds, *, as_json: bool, paged: bool) -> None:
     elif found.hint is not None:
         print_message(found.hint)
     elif found.groups:
-        rows = [row_of(each, state_known=found.state_known) for each in found.groups]
+        rows = [row_of(each) for each in found.groups]
         print_lines(kind_lines(rows, now=_now(), width=terminal_width()), paged=paged)
     if found.without:
         print_message(_in_no_group(found.without))
@@ -98,8 +102,8 @@ def _left_out(count: int) -> str:
 
 def _in_no_group(count: int) -> str:
     if count == 1:
-        return "1 snapshot without an error is in no group"
-    return f"{count:,} snapshots without an error are in no group"
+        return "1 snapshot is of no kind of error, and in no group"
+    return f"{count:,} snapshots are of no kind of error, and in no group"
 
 
 def _now() -> datetime | None:

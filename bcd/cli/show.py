@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bcd.cli._choosing import the_task, the_thread
-from bcd.cli._folder import folder_option, store
+from bcd.cli._folder import folder_option
+from bcd.cli._index import store_option
 from bcd.cli._output import print_json, print_lines, print_warnings
 from bcd.cli._page import page_of, write_page
 from bcd.cli._pager import pager_option
+from bcd.cli._reading import find, opened
 from bcd.cli._view import check_view, view_of, view_options
 from bcd.errors import ConfigError
 from bcd.report.chosen import chosen_report
@@ -37,13 +39,15 @@ __all__ = ["show_command"]
 @click.option("--html", "html", metavar="FILE", help="Write one HTML page; - for standard output.")
 @view_options
 @pager_option
+@store_option
 @folder_option
-def show_command(
+def show_command(  # noqa: PLR0913 - one for each option
     *,
     reference: str,
     as_json: bool,
     html: str | None,
     paged: bool,
+    store: str | None,
     folder: str | None,
     **wanted: Any,
 ) -> None:
@@ -54,7 +58,7 @@ def show_command(
     if as_json and html is not None:
         raise click.UsageError("--json and --html are two ways to show it; leave out one")
     check_view(wanted, "--json" if as_json else None if html is None else "--html")
-    found = store(folder).find(reference)
+    found = find(opened(folder, store), reference)
     print_warnings(found.warnings)
     if html is not None:
         write_page(page_of(found), html)

@@ -18,7 +18,7 @@ __all__ = ["KindRow", "kind_lines"]
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _SHORT_NAME = 8
 _NARROWEST = 20
-_STATES = {"open": "", "resolved": "green", "ignored": "dim", "regressed": "bold red"}
+_STATES = {"resolved": "green", "ignored": "dim", "came back": "bold red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class KindRow:
         type: Of the newest error.
         message: Likewise.
         route: Likewise; None where it has none.
-        state: What people have made of the kind; None where nobody keeps that.
+        state: What people have made of the kind; None where that is nothing.
     """
 
     fingerprint: str

@@ -28,7 +28,7 @@ from bcd.store.matching import fits, may_fit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FolderStore", "Reading", "Watch", "read_file", "read_output"]
+__all__ = ["FolderStore", "Reading", "Watch", "names_a_file", "read_file", "read_output"]
 
 Watch: TypeAlias = Callable[[Sequence[str]], Iterable[str]]
 """Goes through the paths that are to be read, and may tell somebody how far that is."""
@@ -45,10 +45,13 @@ class FolderStore:
 
     Args:
         folder: Its path; bytes that are no UTF-8 as Python's surrogate escapes.
+
+    Attributes:
+        folder: Likewise.
     """
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def listing(
         self, wanted: Filter | None = None, *, limit: int | None = None, watch: Watch = iter
@@ -101,7 +104,7 @@ class FolderStore:
         """
         if reference == "latest":
             return self._latest()
-        if os.sep in reference or reference.endswith(_SUFFIXES):
+        if names_a_file(reference):
             return read_file(reference)
         fitting = self._fitting(reference.upper())
         if len(fitting) == 1:
@@ -115,7 +118,7 @@ class FolderStore:
         if reference and Path(reference).exists():
             return read_file(reference)
         raise SnapshotNotFound(
-            f"no snapshot {reference!r} in {self._folder}; `bcd list` shows what is there"
+            f"no snapshot {reference!r} in {self.folder}; `bcd list` shows what is there"
             if self._paths()
             else f"no snapshot {reference!r}: {self.hint()}"
         )
@@ -142,13 +145,13 @@ class FolderStore:
     def _paths(self) -> dict[str, str]:
         """Id → path of every snapshot and of the head of every dump, newest first."""
         try:
-            with os.scandir(self._folder) as entries:
+            with os.scandir(self.folder) as entries:
                 found = dict(sorted(_snapshot_files(entries), reverse=True))
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise SnapshotNotFound(
-                f"the folder {self._folder} cannot be read: {error.strerror}; "
+                f"the folder {self.folder} cannot be read: {error.strerror}; "
                 "give another one with --folder or BCD_DIR"
             ) from None
         return found
@@ -161,11 +164,11 @@ class FolderStore:
         """
         if self._paths():
             problem = "can be read" if wanted is None else "is as asked for"
-            return f"no snapshot in {self._folder} {problem}"
-        if Path(self._folder).is_dir():
-            return f"no snapshots in {self._folder} yet"
+            return f"no snapshot in {self.folder} {problem}"
+        if Path(self.folder).is_dir():
+            return f"no snapshots in {self.folder} yet"
         return (
-            f"no snapshots: the folder {self._folder} does not exist yet; if the program runs as "
+            f"no snapshots: the folder {self.folder} does not exist yet; if the program runs as "
             "another user or keeps them elsewhere, name its folder with --folder or BCD_DIR"
         )
 
@@ -203,6 +206,11 @@ class Reading:
                 continue
             if fits(self._wanted, entry.head):
                 yield entry
+
+
+def names_a_file(reference: str) -> bool:
+    """Tell whether what should name a snapshot is the path of a file."""
+    return os.sep in reference or reference.endswith(_SUFFIXES)
 
 
 def read_file(path: str) -> Found | FoundDump:

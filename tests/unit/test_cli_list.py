@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -118,15 +119,38 @@ def test_groups(bcd: Ran, three: list[str]) -> None:
     first, second = json.loads(bcd("list", "--groups", "--json")[1])
     assert (first["fingerprint"], first["snapshots"], first["suppressed"]) == (KIND, 2, 2)
     assert (first["latest"], first["first_seen"]) == (three[0], "2026-11-11T12:00:00.000000Z")
-    assert "state" not in second  # a folder does not know it
+    assert (second["state"], second["regressed"]) == ("open", False)
+
+
+def test_groups_without_an_index(
+    bcd: Ran, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SQLAlchemy is missing the files alone tell the same, but no state."""
+    assert three
+    indexed = bcd("list", "--groups")
+    monkeypatch.setitem(sys.modules, "bcd.store.sql.folder", None)
+    assert bcd("list", "--groups") == indexed
+    first, *_ = json.loads(bcd("list", "--groups", "--json")[1])
+    assert first["fingerprint"] == KIND
+    assert "state" not in first
+
+
+def test_states_of_groups(bcd: Ran, three: list[str]) -> None:
+    """What people have made of a kind stands beside it; that one is open is not worth a word."""
+    assert three
+    assert bcd("state", OTHER, "resolved")[0] == 0
+    first, second = bcd("list", "--groups")[1].splitlines()
+    assert "  resolved  KeyError: 'NOK'" in second
+    assert "Z            shop.errors" in first
 
 
 def test_groups_without_what_has_no_kind(bcd: Ran, folder: Path) -> None:
     """What was not taken of an error is in no group, and is not passed over silently."""
     keep(folder, NOON, exception=None, reason={"kind": "dump"})
-    assert bcd("list", "--groups") == (0, "", "bcd: 1 snapshot without an error is in no group\n")
+    words = "bcd: 1 snapshot is of no kind of error, and in no group\n"
+    assert bcd("list", "--groups") == (0, "", words)
     keep(folder, NOON, 1, exception=None, reason={"kind": "dump"})
-    words = "bcd: 2 snapshots without an error are in no group\n"
+    words = "bcd: 2 snapshots are of no kind of error, and in no group\n"
     assert bcd("list", "--groups", "--json") == (0, "[]\n", words)
 
 

@@ -156,7 +156,7 @@ def test_a_bar_for_what_takes_long(folder: Path, groups: list[str]) -> None:
 
 
 def test_no_bar_for_what_does_not(folder: Path) -> None:
-    """A second goes by without one, and a file never gets one."""
+    """What is over soon gets none, and a file never does."""
     assert folder.is_dir()
     assert "Reading" not in on_a_terminal("list")
     ran = subprocess.run(
