@@ -85,6 +85,7 @@ class Api:
                 "total": found.total,
                 "limit": limit,
                 "next": found.next,
+                "warnings": list(found.warnings),
             }
         )
 

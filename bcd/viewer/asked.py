@@ -36,10 +36,12 @@ class GroupsAnswer:
     Attributes:
         page: The groups.
         choices: Name of a filter → values that it can have, the most frequent first.
+        warnings: What cannot be read, one sentence each.
     """
 
     page: GroupPage
     choices: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def ask_groups(index: Index, query: Query) -> GroupsAnswer:
         spans=_spans(query),
     )
     choices = {name: tuple(index.values(key)) for name, key in _CHOICES.items()}
-    return GroupsAnswer(page, choices)
+    warnings = index.snapshots(query.wanted, limit=1).warnings
+    return GroupsAnswer(page, choices, warnings)
 
 
 def ask_group(index: Index, fingerprint: str, query: Query) -> GroupAnswer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bcd.snapshot.attributes import RELEASE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -108,7 +110,7 @@ def _attribute(
 
 
 def _is_said_elsewhere(key: str) -> bool:
-    return key == "error" or key.startswith("bcd.suppressed")
+    return key in ("error", RELEASE) or key.startswith("bcd.suppressed")
 
 
 def _is_single(values: Mapping[str, int], total: int) -> bool:

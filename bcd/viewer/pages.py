@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Pages"]
 
 _SNAPSHOT_POLICY = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # it has its own
+_KEYS = 4
 _RANGES = {"hour": "1 hour", "day": "24 hours", "week": "7 days"}
 
 
@@ -121,6 +122,7 @@ def _groups_content(answer: GroupsAnswer, query: Query) -> Mapping[str, object]:
         "start": clock(answer.page.start, answer.page.end - answer.page.start),
         "end": clock(answer.page.end, answer.page.end - answer.page.start),
         "choices": answer.choices,
+        "warnings": answer.warnings,
         "states": (*STATES, "all"),
         "state": query.state or "all",
     }
@@ -129,6 +131,8 @@ def _groups_content(answer: GroupsAnswer, query: Query) -> Mapping[str, object]:
 def _group_content(answer: GroupAnswer, query: Query, path: str) -> Mapping[str, object]:
     group, length = answer.group, answer.page.end - answer.page.start
     module, name = split_type(group.type)
+    found = traits(answer.common, group.count, query, path)
+    keys = [each.key for each in found.spread[:_KEYS]]
     return {
         "group": group,
         "module": module,
@@ -141,9 +145,9 @@ def _group_content(answer: GroupAnswer, query: Query, path: str) -> Mapping[str,
         "spark": sparkline(group.activity, answer.page.start, answer.page.end),
         "words": in_words(group.activity, answer.page.start, answer.page.end),
         "ticks": [clock(answer.page.start + length * part / 2, length) for part in range(3)],
-        "traits": traits(answer.common, group.count, query, path),
+        "traits": found,
         "releases": answer.releases,
-        "rows": [snapshot_row(each, query.now) for each in answer.snapshots.entries],
+        "rows": [snapshot_row(each, keys, query.now) for each in answer.snapshots.entries],
         "total": answer.snapshots.total,
         "next": answer.snapshots.next,
     }

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bcd.snapshot.attributes import RELEASE, SERVICE, route_of, suppressed_before
+from bcd.snapshot.attributes import suppressed_before
 from bcd.viewer.sparkline import sparkline
 from bcd.viewer.times import age, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from markupsafe import Markup
@@ -118,8 +119,14 @@ def group_row(group: Group, page: GroupPage, query: Query) -> GroupRow:
     )
 
 
-def snapshot_row(entry: Entry, now: datetime) -> SnapshotRow:
-    """Make the line of a snapshot."""
+def snapshot_row(entry: Entry, keys: Iterable[str], now: datetime) -> SnapshotRow:
+    """Make the line of a snapshot.
+
+    Args:
+        entry: The snapshot.
+        keys: Attributes in which the snapshots of the list differ.
+        now: What ages are counted from.
+    """
     head = entry.head
     module, name = split_type(head.error.type if head.error else "")
     return SnapshotRow(
@@ -129,7 +136,7 @@ def snapshot_row(entry: Entry, now: datetime) -> SnapshotRow:
         name=name or f"{head.reason.kind}, no error",
         message=first_line(head.error.message if head.error else ""),
         suppressed=suppressed_before(head.attributes),
-        facts=tuple(_facts(head)),
+        facts=tuple(_facts(head, keys)),
     )
 
 
@@ -150,14 +157,10 @@ def first_line(message: str) -> str:
     return line if len(line) <= _MESSAGE else line[: _MESSAGE - 1] + "…"
 
 
-def _facts(head: Head) -> list[Fact]:
-    told = head.attributes
-    method = told.get("http.request.method", told.get("http.method", ""))
-    found = [
-        Fact("route", f"{method} {route_of(told) or ''}".strip()),
-        Fact("service", told.get(SERVICE, "")),
-        Fact("release", told.get(RELEASE, "")),
-        Fact("host", head.process.host or ""),
-        Fact("pid", str(head.process.pid)),
-    ]
-    return [fact for fact in found if fact.value]
+def _facts(head: Head, keys: Iterable[str]) -> Iterator[Fact]:
+    for key in keys:
+        if key in head.attributes:
+            yield Fact(key, first_line(head.attributes[key]))
+    if head.process.host:
+        yield Fact("host", head.process.host)
+    yield Fact("pid", str(head.process.pid))

@@ -110,7 +110,10 @@ def test_damaged_files_do_no_harm(tmp_path: Path) -> None:
     broken = "01KAQ7T3M8Q9ZV4X1J6C5R2DWN"
     written(tmp_path, iter([(broken, b'{"format": 1')]))
     with serving("--folder", str(tmp_path)) as served:
-        assert "Fine" in httpx.get(served.url).text
+        page = httpx.get(served.url).text
+        assert "Fine" in page
+        assert "1 file cannot be read" in page
+        assert f"{broken}.bcd.json: no JSON" in page
         answer = httpx.get(f"{served.url}snapshots/{broken}")
         assert answer.status_code == 500
         assert "no JSON" in answer.text
