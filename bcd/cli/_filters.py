@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bcd.cli._completing import OFFERS
 from bcd.cli._moments import moment
 from bcd.store.base import Filter
 
@@ -54,26 +55,29 @@ def _fingerprint(text: str) -> str:
     return text.lower()
 
 
+def _option(name: str, *declarations: str, **settings: Any) -> Callable[..., Any]:
+    """Make an option that knows what to offer."""
+    return click.option(f"--{name}", *declarations, shell_complete=OFFERS[name], **settings)
+
+
 _OPTIONS = (
     click.option("--since", type=_moment, metavar="TIME", help="From then on: 2h, 2026-11-20, …"),
     click.option("--until", type=_moment, metavar="TIME", help="Before then."),
-    click.option("--type", metavar="NAME", help="Of the error, in full or its last part."),
+    _option("type", metavar="NAME", help="Of the error, in full or its last part."),
     click.option("--text", metavar="TEXT", help="Is in the error's type or message."),
-    click.option("--route", metavar="ROUTE", help="Of the request, or the name of the task."),
-    click.option("--service", metavar="NAME", help="Attribute service.name."),
-    click.option("--release", metavar="NAME", help="Attribute service.version."),
-    click.option(
-        "--attribute",
+    _option("route", metavar="ROUTE", help="Of the request, or the name of the task."),
+    _option("service", metavar="NAME", help="Attribute service.name."),
+    _option("release", metavar="NAME", help="Attribute service.version."),
+    _option(
+        "attribute",
         "attributes",
         type=_attribute,
         metavar="KEY[=VALUE]",
         multiple=True,
         help="Has it, with that value. Can be given several times.",
     ),
-    click.option("--classifier", metavar="NAME", help="Is one of the classifiers."),
-    click.option(
-        "--fingerprint", type=_fingerprint, metavar="HEX", help="Of the kind, or its begin."
-    ),
+    _option("classifier", metavar="NAME", help="Is one of the classifiers."),
+    _option("fingerprint", type=_fingerprint, metavar="HEX", help="Of the kind, or its begin."),
 )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bcd.cli._completing import offer_peers
 from bcd.cli._output import terminal_width
 from bcd.report.text import Detail, View
 
@@ -43,8 +44,15 @@ _OPTIONS = (
         default=None,
         help="Every frame of every task, or no tasks.  [default: where each one waits]",
     ),
-    click.option("--thread", metavar="NAME|TID", help="Only this thread, in full."),
-    click.option("--task", metavar="NAME|ID", help="Only this task, in full."),
+    click.option(
+        "--thread",
+        metavar="NAME|TID",
+        shell_complete=offer_peers,
+        help="Only this thread, in full.",
+    ),
+    click.option(
+        "--task", metavar="NAME|ID", shell_complete=offer_peers, help="Only this task, in full."
+    ),
 )
 
 

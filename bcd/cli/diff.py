@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcd.cli._completing import offer_references
 from bcd.cli._folder import folder_option
 from bcd.cli._index import store_option
 from bcd.cli._output import print_json, print_lines, print_warnings, terminal_width
@@ -24,8 +25,8 @@ __all__ = ["diff_command"]
 
 
 @click.command("diff", short_help="Show what differs between two snapshots.")
-@click.argument("one", metavar="[A", required=False)
-@click.argument("other", metavar="[B]]", required=False)
+@click.argument("one", metavar="[A", required=False, shell_complete=offer_references)
+@click.argument("other", metavar="[B]]", required=False, shell_complete=offer_references)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option("--locals", "full", is_flag=True, help="Values in frames of libraries, too.")
 @pager_option

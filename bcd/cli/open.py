@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bcd.cli._completing import offer_references
 from bcd.cli._folder import folder_option
 from bcd.cli._index import store_option
 from bcd.cli._output import print_warnings
@@ -18,7 +19,12 @@ __all__ = ["open_command"]
 
 
 @click.command("open", short_help="Open one snapshot in a browser, the newest unless told.")
-@click.argument("reference", metavar="[latest|ID|PATH]", default="latest")
+@click.argument(
+    "reference",
+    metavar="[latest|ID|PATH]",
+    default="latest",
+    shell_complete=offer_references,
+)
 @store_option
 @folder_option
 def open_command(*, reference: str, store: str | None, folder: str | None) -> None:

@@ -11,6 +11,7 @@ import click
 
 from bcd import __version__
 from bcd.cli._output import OutputClosedError, print_message
+from bcd.cli.completion import completion_command
 from bcd.cli.diff import diff_command
 from bcd.cli.doctor import doctor_command
 from bcd.cli.dump import dump_command
@@ -48,6 +49,7 @@ def bcd(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+bcd.add_command(completion_command)
 bcd.add_command(diff_command)
 bcd.add_command(doctor_command)
 bcd.add_command(dump_command)

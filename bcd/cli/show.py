@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bcd.cli._choosing import the_task, the_thread
+from bcd.cli._completing import offer_references
 from bcd.cli._folder import folder_option
 from bcd.cli._index import store_option
 from bcd.cli._output import print_json, print_lines, print_warnings
@@ -34,7 +35,12 @@ __all__ = ["show_command"]
 
 
 @click.command("show", short_help="Show one snapshot, the newest unless told.")
-@click.argument("reference", metavar="[latest|ID|PATH]", default="latest")
+@click.argument(
+    "reference",
+    metavar="[latest|ID|PATH]",
+    default="latest",
+    shell_complete=offer_references,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot's document.")
 @click.option("--html", "html", metavar="FILE", help="Write one HTML page; - for standard output.")
 @view_options
