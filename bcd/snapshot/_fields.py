@@ -48,6 +48,8 @@ def read(kind: Callable[..., _T], value: object) -> _T:
 
 def dump(value: Any) -> Any:
     """Turn a value of the model into JSON's types."""
+    if type(value) in _PLAIN:  # most are: none of the questions below
+        return value
     if isinstance(value, SourceLines):
         return _dump_source(value)
     if is_dataclass(value):
@@ -57,9 +59,7 @@ def dump(value: Any) -> Any:
         return [dump(item) for item in value]
     if isinstance(value, Mapping):
         return {key: dump(item) for key, item in value.items()}
-    if isinstance(value, datetime):
-        return time_text(value)
-    return value
+    return time_text(value) if isinstance(value, datetime) else value
 
 
 def time_text(moment: datetime) -> str:
@@ -188,6 +188,7 @@ def _dump_source(source: SourceLines) -> dict[str, object]:
     return lines | {"changed": True} if source.changed else lines
 
 
+_PLAIN = frozenset({str, int, float, bool, NoneType})
 _WORD = 1 << 64
 
 _SCALARS: dict[Any, _Reader] = {

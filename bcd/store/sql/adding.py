@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, case, insert
+from sqlalchemy import BigInteger, ColumnElement, LargeBinary, Text, and_, case, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bcd.errors import SnapshotError
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 __all__ = ["Candidate", "candidate", "insert_all"]
+
+
+_TYPES = {BigInteger: "int8", Text: "text", LargeBinary: "bytea"}
+"""Our types → PostgreSQL's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,25 @@ def _insert_parts(connection: Connection, new: Sequence[tuple[int, Candidate]]) 
         ],
     }
     for table, made in parts.items():
-        if made:
+        if made and connection.dialect.name == "postgresql":
+            _copy(connection, table, made)
+        elif made:
             connection.execute(insert(table), made)
+
+
+def _copy(connection: Connection, table: Table, made: Sequence[rows.Row]) -> None:
+    """Insert rows by COPY, which takes a fraction of the time."""
+    columns = list(made[0])
+    types = [_TYPES[type(table.c[name].type)] for name in columns]
+    driver: Any = connection.connection.driver_connection
+    named = ", ".join(columns)
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {table.name} ({named}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(types)
+        for row in made:
+            copy.write_row(list(row.values()))
 
 
 def _insert_groups(connection: Connection, snapshots: Sequence[rows.Row]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, case, func, select, update
 from bcd.errors import SnapshotNotFound
 from bcd.store.base import Filter, Group, GroupPage, GroupState
 from bcd.store.sql.conditions import conditions
-from bcd.store.sql.rows import microseconds, moment
+from bcd.store.sql.rows import microseconds, moment, short
 from bcd.store.sql.schema import attribute, group, snapshot
 
 if TYPE_CHECKING:
@@ -45,54 +45,63 @@ class _Time:
 def groups_page(connection: Connection, wanted: Wanted, now: datetime) -> GroupPage:
     """One page of the groups, those seen last first."""
     fitting = conditions(wanted.filter, connection.dialect)
-    grouped = _grouped(fitting, wanted.state)
-    found = connection.execute(
-        select(grouped).order_by(grouped.c.latest.desc()).limit(wanted.limit).offset(wanted.offset)
-    ).all()
-    counts = func.count(), func.min(grouped.c.oldest), func.max(grouped.c.newest)
-    total, oldest, newest = connection.execute(select(*counts).select_from(grouped)).one()
-    time = _time(wanted.filter, oldest, newest, now)
+    found = connection.execute(_grouped(wanted, fitting)).all()
+    time = _time(wanted.filter, found, now)
+    page = found[wanted.offset : wanted.offset + wanted.limit]
     return GroupPage(
-        groups=tuple(_groups(connection, found, wanted.spans, fitting, time)),
-        total=total,
+        groups=tuple(_groups(connection, page, wanted, fitting, time)),
+        total=len(found),
         start=time.start,
         end=time.end,
     )
 
 
-def _grouped(fitting: Sequence[ColumnElement[bool]], state: GroupState | None) -> Any:
+def _grouped(wanted: Wanted, fitting: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """All groups that fit: to read the snapshots takes the time, not to hold the groups."""
     columns = snapshot.c
+    latest = func.max(columns.id).label("latest")
     counted: Select[Any] = select(
         columns.fingerprint,
         func.count().label("snapshots"),
         func.sum(columns.suppressed).label("suppressed"),
-        func.max(columns.id).label("latest"),
+        latest,
         func.min(columns.created).label("oldest"),
         func.max(columns.created).label("newest"),
     ).where(columns.fingerprint.is_not(None), *fitting)
-    if state is not None:
-        named = select(group.c.fingerprint).where(group.c.state == state)
+    if wanted.state is not None:
+        named = select(group.c.fingerprint).where(group.c.state == wanted.state)
         counted = counted.where(columns.fingerprint.in_(named))
-    return counted.group_by(columns.fingerprint).subquery()
+    by = _to_group_by(wanted.filter)
+    return counted.group_by(by, columns.fingerprint).order_by(latest.desc())
 
 
-def _time(wanted: Filter, oldest: int | None, newest: int | None, now: datetime) -> _Time:
+def _to_group_by(wanted: Filter) -> ColumnElement[Any]:
+    """The fingerprint; not by its index where that has not all that is asked for.
+
+    SQLite would take it all the same, and go from there to each row by itself.
+    """
+    fingerprint = snapshot.c.fingerprint
+    outside = wanted.text or wanted.classifier is not None or wanted.attributes
+    return func.coalesce(fingerprint, "") if outside else fingerprint
+
+
+def _time(wanted: Filter, found: Sequence[Row[Any]], now: datetime) -> _Time:
     """The time that is divided: what the filter says, else from the first to the last."""
-    last = now if newest is None else moment(newest) + _MOMENT
+    last = moment(max(row.newest for row in found)) + _MOMENT if found else now
     end = wanted.until or last
-    first = end if oldest is None else moment(oldest)
+    first = moment(min(row.oldest for row in found)) if found else end
     return _Time(start=wanted.since or first, end=end)
 
 
 def _groups(
     connection: Connection,
     found: Sequence[Row[Any]],
-    spans: int,
+    wanted: Wanted,
     fitting: Sequence[ColumnElement[bool]],
     time: _Time,
 ) -> list[Group]:
     fingerprints = [row.fingerprint for row in found]
-    activity = _activity(connection, fingerprints, spans, fitting, time)
+    activity = _activity(connection, fingerprints, wanted, fitting, time)
     told = _told(connection, [row.latest for row in found])
     return [
         Group(
@@ -129,10 +138,11 @@ def _told(connection: Connection, latest: Sequence[str]) -> dict[str, Row[Any]]:
 def _activity(
     connection: Connection,
     fingerprints: Sequence[str],
-    spans: int,
+    wanted: Wanted,
     fitting: Sequence[ColumnElement[bool]],
     time: _Time,
 ) -> dict[str, list[int]]:
+    spans, by = wanted.spans, _to_group_by(wanted.filter)
     found = {fingerprint: [0] * spans for fingerprint in fingerprints}
     start, end = microseconds(time.start), microseconds(time.end)
     if not found or end <= start:
@@ -142,7 +152,7 @@ def _activity(
     happened = func.sum(1 + columns.suppressed)
     statement = (
         select(columns.fingerprint, span, happened)
-        .where(columns.fingerprint.in_(fingerprints), *fitting)
+        .where(by.in_(fingerprints), *fitting)
         .group_by(columns.fingerprint, span)
     )
     for fingerprint, number, count in connection.execute(statement):
@@ -173,12 +183,19 @@ def common(connection: Connection, fingerprint: str, wanted: Filter) -> dict[str
 def values(connection: Connection, key: str, limit: int) -> dict[str, int]:
     """The values of an attribute → in how many snapshots, the most frequent first."""
     columns, count = attribute.c, func.count().label("snapshots")
-    statement = (
-        select(columns.value, count)
-        .where(columns.key == key)
-        .group_by(columns.value)
-        .order_by(count.desc(), columns.value)
+    counted = (
+        select(columns.key, count, func.min(columns.snapshot).label("snapshot"))
+        .where(columns.key == short(key))
+        .group_by(columns.key, columns.digest)
+        .order_by(count.desc(), columns.digest)
         .limit(limit)
+        .subquery()
+    )
+    one_of_them = (columns.snapshot == counted.c.snapshot) & (columns.key == counted.c.key)
+    statement = (
+        select(columns.value, counted.c.snapshots)
+        .join_from(counted, attribute, one_of_them)
+        .order_by(counted.c.snapshots.desc(), columns.value)
     )
     return {row.value: row.snapshots for row in connection.execute(statement)}
 

@@ -65,7 +65,11 @@ snapshot = Table(
     Column("size", BigInteger, nullable=False),
     Index("bcd_snapshot_id", "id", unique=True),
     Index("bcd_snapshot_created", "created"),
-    Index("bcd_snapshot_fingerprint", "fingerprint", "id", "suppressed", "created"),
+    Index(
+        "bcd_snapshot_grouped",  # groups are made of it alone, in its order, unless texts matter
+        *("fingerprint", "id", "suppressed", "created"),
+        *("type", "short_type", "route", "service", "release"),
+    ),
 )
 """What is filtered and grouped by; narrow, for it is read from end to end."""
 

@@ -39,11 +39,9 @@ def _make_snapshots() -> None:
     )
     op.create_index("bcd_snapshot_id", "bcd_snapshot", ["id"], unique=True)
     op.create_index("bcd_snapshot_created", "bcd_snapshot", ["created"])
-    op.create_index(
-        "bcd_snapshot_fingerprint",
-        "bcd_snapshot",
-        ["fingerprint", "id", "suppressed", "created"],
-    )
+    told = ["type", "short_type", "route", "service", "release"]
+    grouped = ["fingerprint", "id", "suppressed", "created", *told]
+    op.create_index("bcd_snapshot_grouped", "bcd_snapshot", grouped)
 
 
 def _make_what_belongs_to_a_snapshot() -> None:
