@@ -7,7 +7,7 @@ import sys
 
 from tests.bench.tables import machine
 
-QUESTIONS = ("engine", "success", "failure", "picture", "storm")
+QUESTIONS = ("engine", "success", "failure", "picture", "storm", "store")
 
 
 def main() -> int:
