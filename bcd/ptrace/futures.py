@@ -250,6 +250,7 @@ class Futures:
         return [content for cell in cells if (content := self._memory.word(cell + misc.cell))]
 
     def _futures_in(self, held: Iterable[int]) -> Iterator[int]:
+        """Those that a callback may set; from 3.14 on it knows the task that waits, too."""
         for address in held:
-            if not _FUTURES.isdisjoint(self._bases(address)):
+            if not _FUTURES.isdisjoint(self._bases(address)) and not self.is_task(address):
                 yield address

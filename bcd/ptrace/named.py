@@ -67,10 +67,22 @@ class Named:
         misc = self._objects.layout.misc
         function = self._memory.word(address + misc.method_function)
         owner = self._memory.word(address + misc.method_self)
-        name = "?"
-        if self._objects.type_address(function) == self._function_type:
-            name = self._function_name(function)
+        if self._objects.type_address(function) != self._function_type:
+            function = self._wrapped(function)
+        name = self._function_name(function) if function else "?"
         return f"<bound method {name} of {self._owner(owner)}>"
+
+    def _wrapped(self, address: int) -> int:
+        """The function within a wrapper made by wrapt, 0 where there is none.
+
+        Source: ``WraptObjectProxyObject`` in wrapt's ``_wrappers.c``: it stands behind the dict.
+        """
+        info = self._objects.type_of(address)
+        if all(self._objects.type_info(kind).name != "ObjectProxy" for kind in info.mro):
+            return 0
+        offset = self._memory.word(info.address + self._objects.layout.type.dictoffset)
+        wrapped = self._memory.word(address + offset + 8)
+        return wrapped if self._objects.type_address(wrapped) == self._function_type else 0
 
     def _owner(self, address: int) -> str:
         info = self._objects.type_of(address)

@@ -9,7 +9,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    Names = Sequence[str]
 
 Truth = dict[str, Any]
 
@@ -78,6 +80,20 @@ class Agreement:
         if "tasks" in truth:
             self.tasks(truth["tasks"], snapshot)
 
+    def told(self, kind: str, truths: Mapping[str, object], shown: Mapping[str, object]) -> None:
+        """Compare items by their names: all that the truth has."""
+        for name, truth in truths.items():
+            self.equal(kind, name, truth, shown.get(name, "nothing at all"))
+
+    def variables(
+        self, kind: str, truths: Sequence[tuple[str, str]], shown: Sequence[Truth], names: Names
+    ) -> None:
+        """Compare the variables of one frame, each by its type and by its ``repr``."""
+        self.equal("names of variables", "the frame", len(truths), len(shown))
+        for name, (type_name, text), variable in zip(names, truths, shown, strict=False):
+            self.equal(f"types of {kind}", name, type_name, variable["type"])
+            self.equal(kind, name, text, variable["value"])
+
     def complete(self, snapshot: Truth, *excused: str) -> None:
         """Compare what is said to be left out or unreadable with nothing."""
         said = [*snapshot["notes"], *snapshot["truncated"]]
@@ -96,7 +112,7 @@ class Agreement:
         self.equal("exceptions", "the chain", len(truths), len(shown))
         for one, other in zip(truths, shown, strict=False):
             where = f"{one['type']} {one['message'][:40]!r}"
-            self.equal("exceptions", where, one["type"], other["type"])
+            self.equal("types of exceptions", where, one["type"], other["type"])
             self.equal("messages", where, one["message"], other["message"])
             self.equal("notes of exceptions", where, one["notes"], other["notes"])
             for relation in RELATIONS:
@@ -140,15 +156,17 @@ class Agreement:
     def threads(self, truths: list[Truth], snapshot: Truth) -> None:
         """Compare all threads by their ids."""
         shown = {thread["tid"]: thread for thread in snapshot["threads"]}
-        self.equal("threads", "the process", sorted(t["tid"] for t in truths), sorted(shown))
+        ids = sorted(truth["tid"] for truth in truths)
+        self.equal("threads", "the process", ids, sorted(shown))
         for truth in truths:
             thread = shown.get(truth["tid"])
             if thread is None:
                 continue
             where = f"thread {truth['name']}"
-            for part in ("name", "daemon"):
-                self.equal("names of threads", where, truth[part], thread[part])
-            self.equal("threads", where, truth["own"], thread["gil"])
+            self.equal("ids of threads", where, truth["tid"], thread["tid"])
+            self.equal("names of threads", where, truth["name"], thread["name"])
+            self.equal("daemon threads", where, truth["daemon"], thread["daemon"])
+            self.equal("who holds the GIL", where, truth["own"], thread["gil"])
             self.frames(where, truth["frames"], thread["frames"], snapshot)
             self._handled(where, truth, thread, snapshot)
 
@@ -170,13 +188,22 @@ class Agreement:
             if task is None:
                 continue
             where = f"task {truth['name']}"
-            for part in ("name", "state"):
+            for part in ("id", "name", "state"):
                 self.equal(f"{part}s of tasks", where, truth[part], task[part])
-            if truth.get("awaited_by") is not None:
-                waiting = sorted(task["awaited_by"])
-                self.equal("who waits for whom", where, truth["awaited_by"], waiting)
+            self._waits(where, truth, shown)
             self.frames(where, truth["frames"], task["frames"], snapshot)
             self._handled(where, truth, task, snapshot)
+
+    def _waits(self, where: str, truth: Truth, shown: Mapping[str, Truth]) -> None:
+        """Compare who waits for a task, and that it is among those who wait for what it awaits."""
+        own = truth["id"]
+        if truth.get("awaited_by") is not None:
+            waiting = sorted(shown[own]["awaited_by"])
+            self.equal("who waits for whom", where, truth["awaited_by"], waiting)
+        for awaited in truth["waits_for"]:
+            waiting = shown[awaited]["awaited_by"] if awaited in shown else []
+            known = [each for each in waiting if each == own]
+            self.equal("who waits for whom", f"{awaited} by {where}", [own], known)
 
 
 def _name(variable: Truth) -> str:

@@ -313,6 +313,30 @@ def asynchronous_context(name: str, body: Lines, literal: str) -> Lines:
     ]
 
 
+WAYS_TO_WAIT = (
+    "deep",
+    "gathers",
+    "gathers_tasks",
+    "groups",
+    "awaits_last",
+    "shields",
+    "waits",
+    "limits",
+    "completes",
+    "generates",
+    "handles",
+    "cleans_up",
+    "enters",
+    "awaits_object",
+)
+LEAF = ("leaf", ())
+TREES = st.recursive(
+    st.just(LEAF),
+    lambda inner: st.tuples(st.sampled_from(WAYS_TO_WAIT), st.lists(inner, max_size=3)),
+    max_leaves=8,
+)
+"""Tasks that wait for each other, for ``trees.py``: ``(way, children)``."""
+
 PLAIN = (
     function,
     through_lambda,

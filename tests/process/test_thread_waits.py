@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from conftest import Traced
 
+    from tests.process.agreement import Agreement
+
     Run = Callable[..., list[Traced]]
 
 
@@ -28,14 +30,18 @@ def by_name(traced: Traced) -> dict[str, dict[str, Any]]:
 
 
 class TestThreadWaits:
-    def test_each_says_for_what_and_who_holds_it(self, traced: Traced) -> None:
+    def test_each_says_for_what_and_who_holds_it(
+        self, traced: Traced, agreement: Agreement
+    ) -> None:
         """Locks, conditions, queues, futures, threads, files and processes; what is not is not."""
         threads = by_name(traced)
         told = {name: words for name, words in traced.truth.items() if name != "pool"}
-        shown = {
-            name: [threads[name].get("waiting_for"), threads[name].get("held_by")] for name in told
-        }
-        assert shown == told
+        for kind, part in (("what threads wait for", "waiting_for"), ("who holds it", "held_by")):
+            shown = {name: thread.get(part) for name, thread in threads.items()}
+            number = part == "held_by"
+            agreement.told(kind, {name: pair[number] for name, pair in told.items()}, shown)
+        assert agreement.differences == []
+        assert len(told) > 30
 
     def test_an_idle_worker_of_a_pool(self, traced: Traced) -> None:
         """It is told apart from one that works."""
@@ -49,11 +55,12 @@ class TestThreadWaits:
 
 
 class TestDeadlocks:
-    def test_circles_are_told(self, run_target: Run) -> None:
+    def test_circles_are_told(self, run_target: Run, agreement: Agreement) -> None:
         """Threads that hold what the other waits for, and one that waits for itself."""
         (one,) = run_target("deadlocks.py")
         told = sorted(sorted(each.split("; ")) for each in one.snapshot["deadlocks"])
-        assert told == sorted(one.truth["circles"])
+        agreement.equal("deadlocks", "threads", sorted(one.truth["circles"]), told)
+        assert agreement.differences == []
 
     def test_a_circle_with_a_time_out_is_none(self, run_target: Run) -> None:
         """One of the two goes on after some time; what they wait for is told all the same."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.process.programs import programs
+from tests.process.programs import TREES, programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,4 +119,22 @@ class TestGeneratedPrograms:
         for traced in run_target("generated.py", stdin=json.dumps(sources)):
             agreement.whole(traced.truth, traced.snapshot)
             agreement.complete(traced.snapshot)
+        assert agreement.differences == []
+
+
+class TestGeneratedTasks:
+    @settings(
+        max_examples=4,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+    )
+    @given(trees=st.lists(TREES, min_size=20, max_size=30))
+    def test_any_tree(self, run_target: Run, agreement: Agreement, trees: list[object]) -> None:
+        """Who waits for whom, in any nesting of all ways to wait, and where each task stands."""
+        (traced,) = run_target("trees.py", stdin=json.dumps(trees))
+        assert len(traced.truth["tasks"]) >= len(trees)
+        agreement.whole(traced.truth, traced.snapshot)
+        agreement.complete(traced.snapshot)
         assert agreement.differences == []

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from conftest import Traced
 
+    from tests.process.agreement import Agreement
+
     Run = Callable[..., list[Traced]]
 
 EXPRESSIONS = """
@@ -475,7 +477,7 @@ standard = (
     | st.fractions()
     | st.uuids()
     | st.lists(st.text("ab/.é", max_size=4), max_size=4).map(lambda parts: PurePosixPath(*parts))
-    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=5).map(Counter)
+    | st.dictionaries(texts, st.integers(), max_size=5).map(Counter)
 )
 values = st.recursive(
     scalars | standard,
@@ -493,36 +495,32 @@ values = st.recursive(
 )
 
 
-def differences(expressions: list[str], run_target: Run) -> list[tuple[str, str, str]]:
-    """(expression, truth, shown) of the values that are not shown as they are."""
+def compare(kind: str, expressions: list[str], run_target: Run, agreement: Agreement) -> None:
+    """Compare values with what ``type`` and ``repr`` say of them in the process itself."""
     (traced,) = run_target("values.py", stdin=json.dumps(expressions))
     (error,) = traced.snapshot["exception"]["list"]
     _, *shown = error["frames"][-1]["locals"]
-    assert len(shown) == len(expressions)
-    pairs = zip(expressions, traced.truth, shown, strict=True)
-    return [
-        (expression, f"{kind}: {text}", f"{variable['type']}: {variable['value']}")
-        for expression, (kind, text), variable in pairs
-        if (kind, text) != (variable["type"], variable["value"])
-    ]
+    agreement.variables(kind, traced.truth, shown, expressions)
+    assert agreement.differences == []
 
 
 class TestValues:
-    def test_standard_library(self, run_target: Run) -> None:
+    def test_standard_library(self, run_target: Run, agreement: Agreement) -> None:
         """Each value of the standard library's types is its repr."""
-        assert differences(STANDARD, run_target) == []
+        compare("standard values", STANDARD, run_target, agreement)
 
-    def test_equal_repr(self, run_target: Run) -> None:
+    def test_equal_repr(self, run_target: Run, agreement: Agreement) -> None:
         """Each value of a builtin type, named tuple, enumeration or class is its repr."""
-        assert differences(EXPRESSIONS, run_target) == []
+        compare("builtin values", EXPRESSIONS, run_target, agreement)
 
-    def test_generators(self, run_target: Run) -> None:
+    def test_generators(self, run_target: Run, agreement: Agreement) -> None:
         """Generators, coroutines and asynchronous generators say where each of them stands."""
         (traced,) = run_target("generators.py")
         frames = traced.snapshot["threads"][0]["frames"]
         (main,) = [frame for frame in frames if frame["function"] == "main"]
         shown = {variable["name"]: variable["value"] for variable in main["locals"]}
-        assert {name: shown[name] for name, _ in traced.truth} == dict(traced.truth)
+        agreement.told("generators", dict(traced.truth), shown)
+        assert agreement.differences == []
         states = {text.rpartition(", ")[2].partition(" at line")[0] for _, text in traced.truth}
         assert states == {"finished>", "not started>", "running>", "suspended"}
 
@@ -534,6 +532,9 @@ class TestValues:
         derandomize=True,
     )
     @given(given_values=st.lists(values, min_size=30, max_size=60))
-    def test_any_value_equals_repr(self, run_target: Run, given_values: list[object]) -> None:
+    def test_any_value_equals_repr(
+        self, run_target: Run, agreement: Agreement, given_values: list[object]
+    ) -> None:
         """Generated, nested values of builtin and library types are read as what they are."""
-        assert differences([repr(value) for value in given_values], run_target) == []
+        expressions = [repr(value) for value in given_values]
+        compare("generated values", expressions, run_target, agreement)

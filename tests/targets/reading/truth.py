@@ -23,26 +23,68 @@ def type_name(value):
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+WHOLE = set(
+    """
+    function builtin_function_or_method module code frame memoryview property classmethod_descriptor
+    wrapper_descriptor method_descriptor getset_descriptor member_descriptor
+    _thread.lock _thread.RLock threading.Event threading.Barrier _thread._ThreadHandle
+    datetime.datetime datetime.date datetime.time datetime.timedelta datetime.timezone zoneinfo.ZoneInfo
+    decimal.Decimal fractions.Fraction uuid.UUID re.Pattern re.Match array.array
+    pathlib.PosixPath pathlib.PurePosixPath pathlib.PureWindowsPath
+    pathlib._local.PosixPath pathlib._local.PurePosixPath
+    ipaddress.IPv4Address ipaddress.IPv6Address ipaddress.IPv4Network ipaddress.IPv6Network
+    _io.TextIOWrapper _io.BufferedReader _io.BufferedWriter _io.FileIO _io.StringIO _io.BytesIO
+    types.GenericAlias types.UnionType typing.TypeVar
+    """.split()
+)
+"""Types of the standard library whose values hold no others that are shown."""
+HOLDING = set(
+    """
+    list tuple set frozenset dict_keys dict_values collections.deque collections.Counter
+    collections.OrderedDict collections.defaultdict collections.ChainMap mappingproxy dict
+    types.SimpleNamespace functools.partial slice method dict_items
+    """.split()
+)
+"""Types whose values show what they hold."""
+
+
+def held_by(value):
+    """What a value shows of others."""
+    kind = type(value).__name__
+    if kind == "slice":
+        return [value.start, value.stop, value.step]
+    if kind == "partial":
+        return [value.func, *value.args, *value.keywords.values()]
+    if kind == "SimpleNamespace":
+        return list(vars(value).values())
+    if kind == "ChainMap":
+        return value.maps
+    if kind == "method":
+        return [value.__self__]
+    if kind == "defaultdict":
+        return [value.default_factory, *value, *value.values()]
+    if hasattr(value, "items"):
+        return [*value, *value.values()]
+    return list(value.args if isinstance(value, BaseException) else value)
+
+
 def comparable(value, seen=()):
     """Whether ``repr`` of a value is what a snapshot has to show."""
     if any(value is other for other in seen):
         return True
     seen = (*seen, value)
-    if isinstance(value, enum.Enum) or type(value) in PLAIN:
+    if isinstance(value, enum.Enum) or type(value) in PLAIN or type(value) is type:
         return True
-    if type(value) is slice:
-        return all(comparable(part, seen) for part in (value.start, value.stop, value.step))
-    if type(value) is dict:
-        return all(comparable(part, seen) for pair in value.items() for part in pair)
-    if type(value) in (list, tuple, set, frozenset) or hasattr(value, "_fields"):
-        return all(comparable(item, seen) for item in value)
-    return type(value) is type
+    if type_name(value) in WHOLE:
+        return True
+    shows = type_name(value) in HOLDING or hasattr(value, "_fields")
+    if shows or type(value).__repr__ is BaseException.__repr__:
+        return len(seen) < 8 and all(comparable(part, seen) for part in held_by(value))
+    return False
 
 
 def text(value):
     """What a snapshot has to show of a value; None where only its type is known beforehand."""
-    if type(value) is types.FunctionType:
-        return repr(value)
     return repr(value) if comparable(value) else None
 
 
@@ -275,11 +317,23 @@ def awaiting(task):
     """
     if sys.version_info < (3, 14) or not isinstance(task, asyncio.Task):
         return None
-    found, waiting = set(), [task]
-    for thing in waiting:
-        for other in thing._asyncio_awaited_by or ():
-            found.add(hex(id(other))) if asyncio.isfuture(other) and hasattr(other, "get_coro") else waiting.append(other)
+    found, graphs = set(), list(asyncio.capture_call_graph(task, limit=0).awaited_by)
+    for graph in graphs:
+        if hasattr(graph.future, "get_coro"):
+            found.add(hex(id(graph.future)))
+        else:
+            graphs += graph.awaited_by
     return sorted(found)
+
+
+def waits_for(task):
+    """The tasks that a task stands still for, as asyncio's futures say in every version."""
+    found, awaited = [], [task._fut_waiter]
+    for future in awaited:
+        if hasattr(future, "get_coro") and not future.done():
+            found.append(hex(id(future)))
+        awaited += getattr(future, "_children", ())  # of gather
+    return found
 
 
 def running_truth(task):
@@ -349,6 +403,7 @@ def whole_tasks_truth(*loops, shown=()):
                     "name": task.get_name(),
                     "state": state_of(task, current),
                     "awaited_by": waiting_for(task),
+                    "waits_for": waits_for(task),
                     "frames": running_truth(task)
                     if task is current
                     else [frame_truth(frame) for frame in chain_frames(coroutine)],
