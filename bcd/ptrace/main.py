@@ -128,6 +128,7 @@ def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
         target = Target(memory, layout, request.limits, redactor, patient=patient)
         document = Document(target, request, own_folder, version)
         document.read(partial(_let_go, request))
+        _note_end(request, memory, layout.slide)
     finally:
         held_ms = hold.release() if hold is not None else None
     _end_copy(request)
@@ -136,6 +137,20 @@ def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
         held_ms = _blocked_ms(request, rest)
     snapshot_id, data = document.finish(held_ms)
     return folder.keep(snapshot_id, data, request.limits)
+
+
+def _note_end(request: Request, memory: Memory, slide: int) -> None:
+    if _is_gone(memory, slide):
+        who = "The frozen copy" if request.mode == "frozen" else f"Process {request.pid}"
+        request.notes.append(f"{who} ended while it was read: what is missing was gone.")
+
+
+def _is_gone(memory: Memory, slide: int) -> bool:
+    """Whether there is nothing any more where the types are: of a dead process 0 bytes are read."""
+    try:
+        return not posix.pread(memory.descriptor, 1, id(int) + slide)
+    except OSError:
+        return False
 
 
 def _check_interpreter(request: Request) -> None:
@@ -169,6 +184,8 @@ def _open_memory(request: Request) -> Memory:
     path = f"/proc/{request.pid}/mem"
     try:
         return Memory(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC), cached=True)
+    except ProcessLookupError:
+        raise RequestError(f"process {request.pid} ended before it could be read") from None
     except OSError as error:
         raise RequestError(f"{path}: {error.strerror}; {_remedy(request.pid)}") from None
 
@@ -208,6 +225,7 @@ def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) ->
 
     Raises:
         CalibrationError: At that distance there are other things.
+        RequestError: The process has ended.
     """
     hint = request.hints.get("int")
     if isinstance(hint, int) and _proven(hint - id(int), own, memory, layout):
@@ -217,6 +235,8 @@ def _slide(request: Request, own: LiveMemory, memory: Memory, layout: Layout) ->
     slide = distance(request.pid, id(int))
     if _proven(slide, own, memory, layout):
         return slide
+    if _is_gone(memory, slide):
+        raise RequestError(f"process {request.pid} ended before it could be read")
     raise CalibrationError(
         "the target's interpreter was not recognised: its types are not where they are in this"
         " one; is the program's memory damaged, or its interpreter another one?"

@@ -41,6 +41,8 @@ def mappings(process: int | str) -> list[Mapping]:
     """
     try:
         return list(_read(process))
+    except (FileNotFoundError, ProcessLookupError):
+        raise RequestError(f"process {process} ended before it could be read") from None
     except OSError as error:
         raise RequestError(
             f"/proc/{process}/maps: {error.strerror}; run the tracer as the user of that process"
@@ -61,12 +63,16 @@ def distance(pid: int, address: int) -> int:
 
     Raises:
         CalibrationError: The process does not have that very file in its memory.
+        RequestError: It has ended.
     """
     own = mappings("self")
     here = next((each for each in own if each.start <= address < each.end), None)
     if here is None:
         raise CalibrationError(f"no file backs the address {address:#x} of this interpreter")
-    others = [each.start for each in mappings(pid) if each.file == here.file]
+    theirs = mappings(pid)
+    if not theirs:
+        raise RequestError(f"process {pid} has no program in its memory any more; it has ended")
+    others = [each.start for each in theirs if each.file == here.file]
     if not others:
         raise CalibrationError(
             f"process {pid} does not run {here.path}; start the tracer under the interpreter that"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bcd.ptrace.errors import CalibrationError, RequestError
-from bcd.ptrace.main import _check_interpreter
+from bcd.ptrace.main import _check_interpreter, _note_end
 from bcd.ptrace.maps import distance, mappings
-from bcd.ptrace.request import Request
+from bcd.ptrace.memory import Memory
+from bcd.ptrace.request import Request, from_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def request(**hints: Any) -> Request:
@@ -47,16 +52,49 @@ def test_the_distance_to_oneself_is_none() -> None:
 def test_a_process_without_that_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that has no such file in its memory runs another interpreter."""
     own = mappings("self")
+    here = next(each for each in own if each.start <= id(int) < each.end)
+    others = [each for each in own if each.file != here.file]
     monkeypatch.setattr(
-        "bcd.ptrace.maps.mappings", lambda process: own if process == "self" else []
+        "bcd.ptrace.maps.mappings", lambda process: own if process == "self" else others
     )
     with pytest.raises(CalibrationError, match="process 5 does not run /"):
         distance(5, id(int))
 
 
 def test_what_no_file_backs() -> None:
-    """An address on the heap belongs to no file, and a process that is gone has none."""
+    """An address on the heap belongs to no file."""
     with pytest.raises(CalibrationError, match="no file backs the address"):
         distance(os.getpid(), id(object()))
-    with pytest.raises(RequestError, match="/proc/4194000/maps: No such file"):
-        mappings(4194000)
+
+
+@pytest.fixture
+def dead() -> Iterator[tuple[int, Memory]]:
+    """A process that was killed after its memory was opened, and that nobody has reaped yet."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as killed:
+        descriptor = os.open(f"/proc/{killed.pid}/mem", os.O_RDONLY)
+        killed.kill()
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+        yield killed.pid, Memory(descriptor)
+        os.close(descriptor)
+
+
+class TestEnds:
+    def test_before_it_is_read(self, dead: tuple[int, Memory]) -> None:
+        """It is said in one line, whether its parent has asked for its status yet or not."""
+        with pytest.raises(RequestError, match=f"process {dead[0]} has no program in its memory"):
+            distance(dead[0], id(int))
+        with pytest.raises(RequestError, match="process 4194000 ended before it could be read"):
+            mappings(4194000)
+
+    def test_while_it_is_read(self, dead: tuple[int, Memory]) -> None:
+        """A note explains why so much is missing; of one that lives there is none."""
+        made = from_arguments(["--faulted", str(dead[0]), "--output", "kept"])
+        _note_end(made, dead[1], 0)
+        assert made.notes == [
+            f"Process {dead[0]} ended while it was read: what is missing was gone."
+        ]
+        made.notes.clear()
+        descriptor = os.open("/proc/self/mem", os.O_RDONLY)
+        _note_end(made, Memory(descriptor), 0)
+        os.close(descriptor)
+        assert made.notes == []
