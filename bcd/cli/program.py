@@ -5,39 +5,55 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import UserDict
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from bcd import __version__
 from bcd.cli._output import OutputClosedError, print_message
-from bcd.cli.completion import completion_command
-from bcd.cli.diff import diff_command
-from bcd.cli.doctor import doctor_command
-from bcd.cli.dump import dump_command
-from bcd.cli.export import export_command
-from bcd.cli.forward import forward_command
-from bcd.cli.import_ import import_command
-from bcd.cli.list import list_command
-from bcd.cli.open import open_command
-from bcd.cli.prune import prune_command
-from bcd.cli.run import run_command
-from bcd.cli.send import send_command
-from bcd.cli.serve import serve_command
-from bcd.cli.show import show_command
-from bcd.cli.state import state_command
 from bcd.errors import BcdError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["bcd", "run"]
+
+_MODULES = {
+    name: "import_" if name == "import" else name
+    for name in (
+        *("completion", "diff", "doctor", "dump", "export", "forward", "import", "list", "open"),
+        *("prune", "run", "send", "serve", "show", "state"),
+    )
+}
+"""Name of a command → its module."""
 
 _FAILED = 1
 _BY_SIGNAL = 128  # as a shell reports it
 
 
+class _Commands(UserDict[str, click.Command]):
+    """Loads a command when it is used: to load all takes as long as to run one."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self.data and name in _MODULES:
+            module = import_module(f"bcd.cli.{_MODULES[name]}")
+            self.data[name] = getattr(module, f"{name}_command")
+        return self.data[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
 @click.group(
+    commands=_Commands(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
 )
@@ -47,23 +63,6 @@ def bcd(context: click.Context) -> None:
     """Look at the snapshots of Python services that went wrong."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-bcd.add_command(completion_command)
-bcd.add_command(diff_command)
-bcd.add_command(doctor_command)
-bcd.add_command(dump_command)
-bcd.add_command(export_command)
-bcd.add_command(forward_command)
-bcd.add_command(import_command)
-bcd.add_command(list_command)
-bcd.add_command(open_command)
-bcd.add_command(prune_command)
-bcd.add_command(run_command)
-bcd.add_command(send_command)
-bcd.add_command(serve_command)
-bcd.add_command(show_command)
-bcd.add_command(state_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -46,6 +46,23 @@ def test_without_a_command_there_is_help(bcd: Ran) -> None:
     assert re.findall(r"^  (\w+)  ", out, re.MULTILINE) == sorted(program.commands)
 
 
+def test_a_command_is_loaded_alone() -> None:
+    """Who lists snapshots does not wait for what serves or sends them."""
+    code = """
+import sys
+from bcd.cli import main
+sys.argv[1:] = ["list", "-h"]
+try:
+    main()
+finally:
+    print(*[name for name in sys.modules if name.startswith("bcd.cli.")])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(ran.stdout.splitlines()[-1].split())
+    assert "bcd.cli.list" in loaded
+    assert not loaded & {f"bcd.cli.{name}" for name in ("show", "diff", "send", "serve", "run")}
+
+
 def test_list_names_the_newest_first(bcd: Ran, folder: Path) -> None:
     """Piped, each snapshot is one plain line with id, time, error and route."""
     assert folder.is_dir()
