@@ -91,7 +91,8 @@ def _range(frame: Frame) -> _Range | None:
     if line is None or column is None or end_line is None or end_column is None:
         return None
     found = _Range((line, column), (end_line, end_column))
-    return found if found.begin < found.end and end_line - line < _LONGEST else None
+    sensible = min(column, end_column) >= 0 and end_line - line < _LONGEST
+    return found if found.begin < found.end and sensible else None
 
 
 def _numbers(whole: _Range) -> range:

@@ -17,7 +17,7 @@ from bcd.snapshot import from_dict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
     from bcd.snapshot.model import Snapshot
 
@@ -68,6 +68,11 @@ def _sample() -> Snapshot:
     return from_dict(json.loads(document.read_bytes()))
 
 
+def _note(opened: Watched, dialog: Dialog) -> None:
+    opened.complaints.append(f"a dialog: {dialog.message}")
+    dialog.dismiss()
+
+
 @pytest.fixture(name="show")
 def _show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     """Opens a snapshot as a file; afterwards nothing was complained of or asked for."""
@@ -81,6 +86,7 @@ def _show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         watched.append(opened)
         opened.page.on("console", lambda message: opened.complaints.append(message.text))
         opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.on("dialog", lambda dialog: _note(opened, dialog))
         opened.page.on("request", lambda request: opened.requests.append(request.url))
         opened.page.goto(file.as_uri())
         return opened.page

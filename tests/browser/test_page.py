@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bcd.snapshot import from_dict, to_dict
 from bcd.snapshot.model import Variable
+from tests.hostile import PAYLOADS, changed
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -361,6 +364,22 @@ def test_hostile_values_do_nothing(show: Show, sample: Snapshot, text: str) -> N
     assert "owned" not in page.title().partition("CheckoutFailed")[0]
     assert page.locator("h1").count() == 1
     assert page.locator("main img, main script, main style").count() == 0
+
+
+def test_a_document_of_nothing_but_payloads_does_nothing(show: Show, sample: Snapshot) -> None:
+    """With every text of a snapshot hostile the page opens, unfolds, searches, and that is all."""
+    turns = itertools.cycle(PAYLOADS)
+    document = changed(to_dict(sample), lambda _: next(turns), lambda number: number)
+    page = show(from_dict(document))
+    page.evaluate(UNFOLD)
+    expect(page.locator("noscript")).to_have_count(0)
+    page.evaluate(UNFOLD)
+    for button in page.locator(".twist:visible").all()[:20]:
+        button.click()
+    page.locator("#query").fill("alert(1)")
+    expect(page.locator("#count")).to_have_text(re.compile("^[1-9][0-9]+[+]? found$"))
+    assert page.locator("main :is(img, script, style, svg:not(.charts svg), base)").count() == 0
+    assert page.locator("[onerror], [onload], [onmouseover], [onfocus], [autofocus]").count() == 0
 
 
 # --- barriers ---

@@ -8,7 +8,6 @@ import json
 import re
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from bcd.snapshot.model import (
     Thread,
     Variable,
 )
+from tests.html_document import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from bcd.report.page.waits import TaskNode
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "checkout.bcd.json"
-VOID = {"meta", "link", "input", "br", "rect"}
 
 
 @pytest.fixture(name="sample")
@@ -53,53 +52,6 @@ def _sample() -> Snapshot:
 def sample() -> Snapshot:
     """The snapshot of a failed checkout."""
     return from_dict(json.loads(SAMPLE.read_bytes()))
-
-
-class Document(HTMLParser):
-    """Reads a page as a browser does: its elements, its text, what lies in style and script."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.raw: dict[str, str] = {}
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the element that was opened last, or the page is malformed."""
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Note text, that of style and script apart."""
-        if self.open and self.open[-1] in ("style", "script"):
-            self.raw[self.open[-1]] = self.raw.get(self.open[-1], "") + data
-        else:
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        """All that is text."""
-        return "".join(self.texts)
-
-    def ids(self) -> set[str]:
-        """The ids of all elements; each is there once."""
-        found = [own["id"] for _, own in self.elements if own.get("id")]
-        assert len(found) == len(set(found))
-        return {each for each in found if each}
-
-    def shape(self) -> list[str]:
-        """The elements in their order."""
-        return [tag for tag, _ in self.elements]
 
 
 def frame(

@@ -26,7 +26,7 @@ _LONGEST_EXPRESSION = 8
 _REPEATS_SHOWN = 3
 _VARIABLES_SHOWN = 12
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_NESTED = re.compile(r"[\[({<].*(?:, |=|: ).*")
+_OPENING = re.compile(r"[\[({<]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,13 @@ def _pieces(text: str, marked: Sequence[tuple[str, str]] | None) -> Iterator[tup
         yield visible("".join(char for char, _ in run)), mark
 
 
+def _is_nested(value: str) -> bool:
+    begin = _OPENING.search(value)
+    return begin is not None and any(
+        value.find(mark, begin.end()) >= 0 for mark in (", ", "=", ": ")
+    )
+
+
 def _variable(variable: Variable, *, used: bool) -> Shown:
     module, dot, kind = variable.type.rpartition(".")
     marked = "…" in variable.value or "..." in variable.value
@@ -266,7 +273,7 @@ def _variable(variable: Variable, *, used: bool) -> Shown:
         module=module + dot,
         type=kind,
         value=shown(variable.value),
-        nested=bool(_NESTED.search(variable.value)),
+        nested=_is_nested(variable.value),
         used=used,
         redacted=variable.value == "[redacted]",
         cut=variable.truncated and not marked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -66,10 +67,7 @@ def _marked(text: str, mark: str) -> Markup:
 
 
 def _with_escapes(text: str) -> Iterator[Markup]:
-    start = 0
-    for index, char in enumerate(text):
-        if not char.isprintable():
-            yield escape(text[start:index])
-            yield Markup('<i class="esc">{}</i>').format(printable(char))
-            start = index + 1
-    yield escape(text[start:])
+    for visible, run in groupby(text, str.isprintable):
+        piece = "".join(run)
+        # An escape has no character that HTML knows.
+        yield escape(piece) if visible else Markup(f'<i class="esc">{printable(piece)}</i>')  # noqa: S704
