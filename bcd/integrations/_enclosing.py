@@ -1,14 +1,17 @@
 """The request or task that the calling code runs in, found on its stack.
 
-A record of ``logging`` knows nothing of the request in which it was made, and to note the request
-somewhere would cost each one that succeeds. But the middleware's frame is on the stack, and what
-is known of the request is in its variables. Some frameworks know themselves what they run.
+A record of ``logging`` knows nothing of the request in which it was made. But the middleware's
+frame is on the stack, and what is known of the request is in its variables. Some frameworks know
+themselves what they run. In other threads and tasks the context tells, if anybody asked for that.
 """
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bcd.engine import current_task
+from bcd.scope import WANTED, request_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,7 +21,14 @@ if TYPE_CHECKING:
 
     Finding: TypeAlias = "Callable[[Mapping[str, Any]], Occasion]"
 
-__all__ = ["Within", "encloses", "enclosing", "is_served_by_hand", "knows"]
+__all__ = [
+    "Within",
+    "encloses",
+    "enclosing",
+    "is_served_by_hand",
+    "knows",
+    "want_requests",
+]
 
 _MOST_FRAMES = 2000
 
@@ -49,13 +59,23 @@ def knows(find: Callable[[], Occasion | None]) -> None:
 def enclosing() -> Occasion | None:
     """What the calling code runs in, as a framework or the innermost middleware knows it.
 
-    None outside of any, and in a thread or task that the request has started.
+    In a thread or task that the request has started it is known where :func:`want_requests` was
+    called before the request, and as far as the thread or task has a copy of its context.
     """
     for find in _frameworks:
         occasion = find()
         if occasion is not None:
             return occasion
-    return _on_stack(sys._getframe(1))  # noqa: SLF001 - documented
+    occasion = _on_stack(sys._getframe(1))  # noqa: SLF001 - documented
+    if occasion is None:
+        occasion = request_here(in_task=current_task() is not None)
+    return occasion
+
+
+def want_requests(who: str) -> None:
+    """Let requests be known in all their threads and tasks from now on, which costs each a bit."""
+    if who not in WANTED:
+        WANTED.append(who)
 
 
 class Within:

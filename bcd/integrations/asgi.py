@@ -73,7 +73,9 @@ class BcdMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; see the ASGI specification."""
         kind = scope["type"]
-        opened = open_scope(scope) if WANTED and kind in _KNOWN else None
+        opened = (
+            open_scope(scope, self.occasion, scope, send) if WANTED and kind in _KNOWN else None
+        )
         if kind == "lifespan":
             receive = _Asking(receive)
         try:
@@ -215,7 +217,9 @@ def around(
 
     @wraps(before)
     async def serve(app: object, scope: Scope, receive: Receive, send: Send) -> None:
-        opened = open_scope(scope) if WANTED and scope["type"] in _KNOWN else None
+        opened = None
+        if WANTED and scope["type"] in _KNOWN:
+            opened = open_scope(scope, Request, scope, send, status_of)
         try:
             await before(app, scope, receive, send)
         except BaseException as error:

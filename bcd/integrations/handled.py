@@ -8,9 +8,11 @@ from typing import Any
 from bcd.engine import on_event_loop, type_name
 from bcd.integrations._capture import Capture, Captured
 from bcd.integrations._complaints import complain
-from bcd.integrations._enclosing import Within, enclosing
+from bcd.integrations._enclosing import Within, enclosing, want_requests
 
 __all__ = ["Captured", "capture"]
+
+want_requests("capture")
 
 # One key, read and replaced by one call of C, so there is no lock that a fork could leave locked.
 _own: dict[str, Capture] = {}

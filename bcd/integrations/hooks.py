@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bcd.engine import type_name
 from bcd.errors import ConfigError
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
+from bcd.integrations._enclosing import want_requests
 from bcd.integrations._imports import when_imported
 from bcd.integrations._logged import take_logged
 from bcd.integrations._points import CHANGES, Point, point_of_class
@@ -294,6 +295,7 @@ def _point_of_uvloop() -> Point:
 def _point_of_loggers() -> Point:
     from logging import Logger  # likewise
 
+    want_requests("logging")
     return point_of_class(Logger, "callHandlers", _handling)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bcd.errors import ConfigError
 from bcd.integrations._capture import BeforeTrace, Capture, Ignore
 from bcd.integrations._complaints import complain
+from bcd.integrations._enclosing import want_requests
 from bcd.integrations._logged import take_logged
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class BcdHandler(logging.Handler):
         level: int | str = logging.ERROR,
     ) -> None:
         self._capture = Capture("logging", tracer, options, ignore, before_trace)
+        want_requests("logging")
         try:
             super().__init__(level)
         except (TypeError, ValueError):

@@ -64,7 +64,7 @@ class BcdMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request; see PEP 3333."""
-        opened = open_scope(environ) if WANTED else None
+        opened = open_scope(environ, self.occasion, environ, start_response) if WANTED else None
         try:
             body = self.app(environ, start_response)
         except BaseException as error:

@@ -4,7 +4,7 @@ Below all hooks, so that those of the frameworks, ``recover`` and the program's 
 """
 
 from bcd.scope.marks import MARK, already_seen, leaves
-from bcd.scope.place import FRAMEWORKS, WANTED, Scope, open_scope, own_attributes
+from bcd.scope.place import FRAMEWORKS, WANTED, Scope, open_scope, own_attributes, request_here
 from bcd.scope.texts import clean, clean_name
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "leaves",
     "open_scope",
     "own_attributes",
+    "request_here",
 ]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from _thread import get_ident
 from contextvars import ContextVar
 from itertools import count
 from types import MappingProxyType
@@ -36,6 +37,7 @@ __all__ = [
     "move",
     "open_scope",
     "own_attributes",
+    "request_here",
 ]
 
 WANTED: list[str] = []
@@ -107,10 +109,16 @@ class Scope(dict[str, tuple[str, tuple[int, ...]]]):
     only, and that is made without a call of Python code.
     """
 
-    __slots__ = ("around",)
+    __slots__ = ("around", "serving", "thread")
 
     around: Place | Scope | None
     """What was before, in the context of the hook."""
+
+    serving: tuple[Any, ...]
+    """What makes what the innermost hook knows of the request, and from what."""
+
+    thread: int
+    """In which it was opened."""
 
     own: Mapping[str, Said] = MappingProxyType({})
     number = 0
@@ -132,20 +140,26 @@ class Scope(dict[str, tuple[str, tuple[int, ...]]]):
         if place is self or (place is not None and place.scope is self):
             _place.set(self.around)
         self.around = None  # a context that outlives it is to keep no chain of them
+        self.serving = ()
 
 
-def open_scope(request: MutableMapping[str, Any]) -> Scope | None:
+def open_scope(request: MutableMapping[str, Any], *serving: Any) -> Scope | None:
     """Open a scope for a request, unless a hook further up did.
 
     Args:
         request: Its ASGI scope or WSGI environ, or what else all hooks of it are given.
+        serving: What makes what is known of it, and the arguments, for :func:`request_here`.
 
     Returns:
         What is to be closed, if anything.
     """
-    if _KEY in request:
+    scope = request.get(_KEY)
+    if scope is not None:
+        scope.serving = serving
         return None
     request[_KEY] = scope = Scope()
+    scope.serving = serving
+    scope.thread = get_ident()
     scope.around = _place.get()
     _place.set(scope)
     return scope
@@ -170,6 +184,24 @@ def current_place(*, opening: bool = False) -> Place | Scope | None:
     return place
 
 
+def request_here(*, in_task: bool) -> Any:
+    """What the hook of a request knows of it, in other threads and tasks of the request.
+
+    Args:
+        in_task: Whether an asyncio task runs. Otherwise the thread in which the scope was opened
+            has left the hook, and nobody has closed the response.
+
+    Returns:
+        None where the calling code belongs to no such request.
+    """
+    place = current_place()
+    scope = None if place is None else place.scope
+    if scope is None or (scope.thread == get_ident() and not in_task):
+        return None
+    serving = scope.serving
+    return serving[0](*serving[1:]) if serving else None
+
+
 def _scope_of_task(place: Place | Scope | None, *, opening: bool) -> Scope | None:
     for find in FRAMEWORKS:
         running = find()
@@ -177,14 +209,14 @@ def _scope_of_task(place: Place | Scope | None, *, opening: bool) -> Scope | Non
             kept = running.kept()
             if opening and _KEY not in kept:
                 kept[_KEY] = scope = _TaskScope()
-                scope.job, scope.before = running, place
+                scope.job, scope.before, scope.serving, scope.thread = running, place, (), 0
             found: Scope | None = kept.get(_KEY)
             return found
     return None
 
 
 class _TaskScope(Scope):
-    """One that nobody closes."""
+    """One that nobody closes, of a task that its framework knows."""
 
     __slots__ = ("before", "job")
 

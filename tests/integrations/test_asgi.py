@@ -118,6 +118,21 @@ def test_application_without_lifespan(traced: Any, call_asgi: Any, *, reraise: b
         assert len(traced.errors) == asks
 
 
+def test_chain_is_as_it_was(traced: Any, call_asgi: Any) -> None:
+    """What the program was handling when it failed is still part of its error (trap 10)."""
+
+    async def app(*_: Any) -> None:
+        try:
+            raise KeyError("context")  # noqa: TRY301 - the point
+        except KeyError:
+            raise Boom  # noqa: B904 - its context is the point
+
+    error = call_asgi(BcdMiddleware(app)).error
+    assert traced.errors == [error]
+    assert str(error.__context__) == "'context'"
+    assert not error.__suppress_context__
+
+
 def test_lets_other_scopes_pass(traced: Any, call_asgi: Any) -> None:
     """A scope of a type that does not exist yet passes through, its errors too (trap 11)."""
 

@@ -179,6 +179,35 @@ class TestWhere:
         assert server.sent == b"tea"
         assert traced.errors == [error]
 
+    @pytest.mark.parametrize("where", ["call", "body", "close"])
+    def test_chain_is_as_it_was(self, traced: Any, where: str) -> None:
+        """What the program was handling when it failed is still part of its error (trap 10)."""
+
+        class Failing:
+            def __iter__(self) -> Iterator[bytes]:
+                fail("body")
+                yield b"tea"
+
+            def close(self) -> None:
+                fail("close")
+
+        def fail(step: str) -> None:
+            try:
+                if step == where:
+                    raise KeyError("context")  # noqa: TRY301 - the point
+            except KeyError:
+                raise Boom  # noqa: B904 - its context is the point
+
+        def app(*_: Any) -> Any:
+            fail("call")
+            return Failing()
+
+        with pytest.raises(Boom) as caught:
+            FakeServer().serve(BcdMiddleware(app))
+        assert traced.errors == [caught.value]
+        assert str(caught.value.__context__) == "'context'"
+        assert not caught.value.__suppress_context__
+
     def test_twice_is_one_error(self, traced: Any) -> None:
         """Two middlewares trace once; the same object in the next request is a new error."""
         error = Boom()

@@ -67,7 +67,8 @@ encloses(answer_in_loop, served_by)
 
 def _open_scope(request: HttpRequest) -> Scope | None:
     """Open a scope, unless a hook outside did; Django's page about errors is not to show it."""
-    return open_scope(ChainMap(attributes_of(request), outside_of(request)))
+    known = ChainMap(attributes_of(request), outside_of(request))
+    return open_scope(known, served_by, {"request": request})
 
 
 def _watched(response: Any, request: HttpRequest, opened: Scope | None) -> Any:

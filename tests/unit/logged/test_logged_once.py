@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import logging
 import sys
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import flask
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from bcd.integrations import _capture, _logged, hooks
+from bcd.integrations._enclosing import want_requests
 from bcd.integrations._suppressed import suppressed
 from bcd.integrations.asgi import BcdMiddleware as AsgiMiddleware
 from bcd.integrations.flask import Bcd
+from bcd.integrations.starlette import instrument
 from bcd.integrations.wsgi import BcdMiddleware as WsgiMiddleware
+from bcd.scope import WANTED
 from tests.unit.logged.fakes import TRACER, handler, raised
 
 if TYPE_CHECKING:
@@ -156,8 +165,8 @@ class TestOnce:
 
         Bcd(app, tracer=TRACER)
         client = app.test_client()
-        assert [client.get(f"/fail/{what}").status_code for what in ("once", "twice")] == [500] * 2
-        assert client.get("/handle").status_code == 200
+        for path, status in (("/fail/once", 500), ("/fail/twice", 500), ("/handle", 200)):
+            assert client.get(path, buffered=True).status_code == status  # closed, as by a server
         assert [found["http.route"] for found in traced.attributes] == [
             "/fail/<what>",
             "/fail/<what>",
@@ -207,3 +216,128 @@ def _serve(app: WsgiMiddleware, path: str) -> None:
     finally:
         if hasattr(body, "close"):
             body.close()
+
+
+class TestBesideTheRequest:
+    """Errors that are logged in threads and tasks which a request started."""
+
+    @pytest.fixture(autouse=True)
+    def wanted(self, logger: logging.Logger) -> Iterator[None]:
+        """What wants the requests: the handler alone."""
+        del logger
+        before, WANTED[:] = WANTED[:], []
+        want_requests("logging")
+        yield
+        WANTED[:] = before
+
+    def test_sync_endpoint(self, traced: FakeTrace, logger: logging.Logger) -> None:
+        """Starlette calls it in a thread; the route is known, and the error is traced once."""
+
+        def cart(_: object) -> None:
+            try:
+                raise MODULE_LEVEL
+            except ValueError:
+                logger.exception("in a thread")
+                raise
+
+        app = Starlette(routes=[Route("/cart/{owner}", cart)])
+        instrument(app, tracer=TRACER)
+
+        async def send(_: object) -> None:
+            """Swallow an answer."""
+
+        for owner in ("ada", "bob"):
+            scope = {"type": "http", "method": "GET", "path": f"/cart/{owner}", "headers": []}
+            with pytest.raises(ValueError, match="the same object"):
+                asyncio.run(app(scope, None, send))  # type: ignore[arg-type]  # unused
+        assert [found["log.message"] for found in traced.attributes] == ["in a thread"] * 2
+        assert [found["http.route"] for found in traced.attributes] == ["/cart/{owner}"] * 2
+
+    @pytest.mark.parametrize("how", ["thread", "task", "executor", "late"])
+    def test_as_far_as_the_context_goes(
+        self, traced: FakeTrace, logger: logging.Logger, how: str
+    ) -> None:
+        """``to_thread`` and tasks have it as long as the request lasts, an executor does not."""
+
+        def log() -> None:
+            logger.error("beside", exc_info=raised(ValueError()))
+
+        async def in_task(over: asyncio.Event) -> None:
+            await over.wait()
+            log()
+
+        async def app(*_: Any) -> None:
+            if how == "thread":
+                await asyncio.to_thread(log)
+            elif how == "executor":
+                await asyncio.get_running_loop().run_in_executor(None, log)
+            else:
+                over = asyncio.Event()
+                tasks.append(asyncio.create_task(in_task(over)))
+                events.append(over)
+                if how == "task":
+                    over.set()
+                    await tasks[0]
+
+        async def main() -> None:
+            await AsgiMiddleware(app, tracer=TRACER)({"type": "http", "path": "/1"}, None, None)  # type: ignore[arg-type]  # unused
+            for over, task in zip(events, tasks, strict=True):
+                over.set()
+                await task
+
+        tasks: list[asyncio.Task[None]] = []
+        events: list[asyncio.Event] = []
+        asyncio.run(main())
+        (found,) = traced.attributes
+        assert found.get("url.path") == ("/1" if how in ("thread", "task") else None)
+
+    def test_copy_of_a_context(self, traced: FakeTrace, logger: logging.Logger) -> None:
+        """In a WSGI application it goes with the copy that a thread is given."""
+
+        def app(*_: Any) -> list[bytes]:
+            copy = contextvars.copy_context()
+            thread = threading.Thread(
+                target=copy.run,
+                args=(logger.error, "beside"),
+                kwargs={"exc_info": raised(ValueError())},
+            )
+            thread.start()
+            thread.join()
+            return []
+
+        wrapped = WsgiMiddleware(app, tracer=TRACER)
+        wrapped({"PATH_INFO": "/1"}, lambda *_: None)  # type: ignore[arg-type]  # unused
+        assert [found["url.path"] for found in traced.attributes] == ["/1"]
+
+    def test_response_that_nobody_closes(self, traced: FakeTrace, logger: logging.Logger) -> None:
+        """What the thread of the server logs after that is of no request."""
+
+        def left() -> None:
+            app = WsgiMiddleware(lambda *_: iter([b"tea"]), tracer=TRACER)
+            app({"PATH_INFO": "/1"}, lambda *_: None)  # type: ignore[arg-type]  # unused
+            logger.error("later", exc_info=raised(ValueError()))
+
+        contextvars.copy_context().run(left)
+        assert ["url.path" in found for found in traced.attributes] == [False]
+
+    def test_nothing_is_kept(self, logger: logging.Logger) -> None:
+        """What is known of a request goes with it, whatever copies of its context stay."""
+        del logger
+
+        class Scope(dict[str, Any]):
+            """One that can be referred to weakly."""
+
+        async def app(*_: Any) -> None:
+            copies.append(contextvars.copy_context())
+
+        async def main(scope: Scope) -> None:
+            await AsgiMiddleware(app, tracer=TRACER)(scope, None, None)  # type: ignore[arg-type]  # unused
+
+        copies: list[contextvars.Context] = []
+        scope = Scope(type="http")
+        known = weakref.ref(scope)
+        asyncio.run(main(scope))
+        del scope
+        gc.collect()
+        assert known() is None
+        assert len(copies) == 1
