@@ -7,7 +7,7 @@ import sys
 
 from tests.bench.tables import machine
 
-QUESTIONS = ("engine", "success", "failure", "picture", "storm", "store")
+QUESTIONS = ("engine", "success", "failure", "picture", "storm", "store", "forward")
 
 
 def main() -> int:
