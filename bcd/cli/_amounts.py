@@ -11,15 +11,17 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["bytes_in", "seconds_in"]
+__all__ = ["SECONDS", "bytes_in", "seconds_in"]
 
-_SECONDS = {
+SECONDS = {
     **dict.fromkeys(("s", "sec"), 1),
     **dict.fromkeys(("m", "min"), 60),
     "h": 3600,
     "d": 86_400,
     "w": 7 * 86_400,
 }
+"""Unit → how many."""
+
 _BYTES = {
     "": 1,
     "b": 1,
@@ -44,7 +46,7 @@ def seconds_in(text: str) -> float:
         click.BadParameter: It is none; the message says what is accepted.
     """
     accepted = "accepted are spans like 30d, 12h, 90min, 45s, 2w and 1d12h"
-    total = sum(_amounts(text, _SECONDS, accepted))
+    total = sum(_amounts(text, SECONDS, accepted))
     if not 0 < total <= _MOST_SECONDS:
         raise _unusable(text, f"{accepted}, of more than 0 s and less than 10,000 years")
     return float(total)

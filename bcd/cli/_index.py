@@ -11,7 +11,15 @@ from bcd.folder import snapshot_folder
 if TYPE_CHECKING:
     from bcd.store.base import Index
 
-__all__ = ["index", "store_option"]
+__all__ = ["database_option", "index", "store_option"]
+
+database_option = click.option(
+    "--store",
+    "database",
+    metavar="URL",
+    help="Database of a fleet, postgresql://…, in place of a folder.",
+)
+"""For what changes or copies a store, which no variable of the environment may choose."""
 
 store_option = click.option(
     "--store",

@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from bcd.cli._amounts import SECONDS
+
 __all__ = ["moment"]
 
-_SECONDS = {
-    **dict.fromkeys(("s", "sec"), 1),
-    **dict.fromkeys(("m", "min"), 60),
-    "h": 3600,
-    "d": 86_400,
-    "w": 604_800,
-}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-z]+) ?")
 
 
@@ -42,4 +37,4 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def _seconds(span: re.Match[str]) -> float:
-    return float(span[1]) * _SECONDS[span[2]]
+    return float(span[1]) * SECONDS[span[2]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from bcd.cli._folder import folder_option, store
+from bcd.cli._index import database_option
 from bcd.cli._output import print_json, print_message, print_warnings
 from bcd.cli._private_file import private_file
 from bcd.cli._progress import watched
@@ -23,6 +24,9 @@ from bcd.store.kept import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from bcd.store.base import Store
+    from bcd.store.sql.store import SqlStore
 
 __all__ = ["export_command"]
 
@@ -39,9 +43,16 @@ __all__ = ["export_command"]
     help="Archive to write, .tar.gz or .tar; - for standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was exported as JSON.")
+@database_option
 @folder_option
-def export_command(
-    *, references: Sequence[str], everything: bool, output: str, as_json: bool, folder: str | None
+def export_command(  # noqa: PLR0913 - one for each option
+    *,
+    references: Sequence[str],
+    everything: bool,
+    output: str,
+    as_json: bool,
+    database: str | None,
+    folder: str | None,
 ) -> None:
     """Put snapshots into an archive, which `bcd import` reads elsewhere.
 
@@ -53,8 +64,15 @@ def export_command(
     if as_json and output == "-":
         raise click.UsageError("--json and the archive cannot both go to standard output")
     damaged: list[str] = []
-    chosen = _all(snapshot_folder(folder), damaged) if everything else _named(folder, references)
-    count = _write(output, chosen)
+    with ExitStack() as stack:
+        if database is not None:
+            opened = stack.enter_context(_database(database))
+            chosen = _stored(opened) if everything else _named(opened, references)
+        elif everything:
+            chosen = _all(snapshot_folder(folder), damaged)
+        else:
+            chosen = _named(store(folder), references)
+        count = _write(output, chosen)
     print_warnings(damaged)
     if as_json:
         print_json({"file": output, "exported": count, "damaged": damaged})
@@ -87,8 +105,19 @@ def _checked(name: str, content: bytes) -> str:
     return snapshot_id
 
 
-def _named(folder: str | None, references: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    where = store(folder)
+def _database(url: str) -> closing[SqlStore]:
+    from bcd.store.sql.opening import open_database  # what it needs is in an extra
+
+    return closing(open_database(url))
+
+
+def _stored(opened: SqlStore) -> Iterator[tuple[str, bytes]]:
+    """Id and document of each snapshot of a database, oldest first."""
+    for snapshot_id, content in watched(opened.documents(), "exporting"):
+        yield snapshot_id, inflate(content)
+
+
+def _named(where: Store, references: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     done: set[str] = set()
     for reference in watched(references, "exporting", len(references)):
         found = where.find(reference)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from bcd.cli._folder import folder_option
+from bcd.cli._index import database_option
 from bcd.cli._output import print_json, print_message, print_warnings
 from bcd.cli._progress import Bar
 from bcd.errors import SnapshotError, SnapshotNotFound, StoreError
 from bcd.folder import snapshot_folder
 from bcd.store.archives import Member, read_members
-from bcd.store.importing import FolderSink, Imported, import_all
+from bcd.store.importing import FolderSink, Imported, Sink, StoreSink, import_all
 from bcd.store.kept import Folder
 from bcd.store.writing import PrivateFolder
 
@@ -31,8 +32,11 @@ _FAILED = 1
 @click.command("import", short_help="Take in snapshots from an archive, a file or a folder.")
 @click.argument("sources", metavar="FILE|FOLDER...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what was imported as JSON.")
+@database_option
 @folder_option
-def import_command(*, sources: Sequence[str], as_json: bool, folder: str | None) -> int:
+def import_command(
+    *, sources: Sequence[str], as_json: bool, database: str | None, folder: str | None
+) -> int:
     """Take in snapshots: those of an archive, of a single file or of another folder.
 
     An archive is what `bcd export` writes, or a tar file of a folder; - is standard input. Each
@@ -40,8 +44,7 @@ def import_command(*, sources: Sequence[str], as_json: bool, folder: str | None)
     keeps as many as its programs are told to, so better import into one of its own (--folder).
     """
     imported = Imported()
-    with PrivateFolder(snapshot_folder(folder)) as opened, Bar("importing", None) as bar:
-        sink = FolderSink(opened)
+    with _sink(folder, database) as (sink, place), Bar("importing", None) as bar:
         for source in sources:
             try:
                 with _members(source) as members:
@@ -56,7 +59,7 @@ def import_command(*, sources: Sequence[str], as_json: bool, folder: str | None)
     if as_json:
         print_json(
             {
-                "folder": opened.path,
+                "to": place,
                 "imported": imported.new,
                 "already": imported.already,
                 "refused": imported.refused,
@@ -64,8 +67,21 @@ def import_command(*, sources: Sequence[str], as_json: bool, folder: str | None)
             }
         )
     else:
-        print_message(f"{_words(imported)}; they are in {opened.path}")
+        print_message(f"{_words(imported)}; they are in {place}")
     return _FAILED if imported.refused else 0
+
+
+@contextmanager
+def _sink(folder: str | None, database: str | None) -> Iterator[tuple[Sink, str]]:
+    """Where the snapshots go, and how messages name it."""
+    if database is None:
+        with PrivateFolder(snapshot_folder(folder)) as opened:
+            yield FolderSink(opened), opened.path
+        return
+    from bcd.store.sql.opening import open_database, place_of  # what it needs is in an extra
+
+    with closing(open_database(database, create=True)) as store:
+        yield StoreSink(store), place_of(database)
 
 
 def _words(imported: Imported) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 
 from bcd.cli._amounts import bytes_in, seconds_in
 from bcd.cli._folder import folder_option
+from bcd.cli._index import database_option
 from bcd.cli._output import print_json, print_lines, print_message, print_warnings, terminal_width
 from bcd.cli._progress import watched
 from bcd.errors import SnapshotError, SnapshotNotFound
@@ -59,6 +61,7 @@ _AT_ONCE = 500
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is removed as JSON.")
+@database_option
 @folder_option
 def prune_command(  # noqa: PLR0913 - one for each option
     *,
@@ -69,26 +72,52 @@ def prune_command(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     yes: bool,
     as_json: bool,
+    database: str | None,
     folder: str | None,
 ) -> None:
     """Remove the snapshots, and the dumps of other tools, that are too old or too many.
 
     All bounds that are given hold. No files but bcd's own are touched, and programs may go on
-    writing snapshots meanwhile. What writers that died have left half-written goes too.
+    writing snapshots meanwhile. What writers that died have left half-written goes too. In a
+    database the kinds of errors stay known, with the time that they were first and last seen.
     """
     bounds = Bounds(age=older_than, count=max_count, size=max_bytes, alike=per_kind)
     if bounds == Bounds():
         raise click.UsageError(
             "say what may stay: --older-than, --max-count, --max-bytes or --per-kind"
         )
-    with Folder(snapshot_folder(folder)) as opened:
+    if database is not None:
+        _prune_database(database, bounds, dry_run=dry_run, yes=yes, as_json=as_json)
+    else:
+        _prune_folder(snapshot_folder(folder), bounds, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _prune_database(url: str, bounds: Bounds, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    if dry_run:
+        raise click.UsageError("--dry-run is for folders: a database does not say what would go")
+    from bcd.store.sql.opening import open_database, place_of  # what it needs is in an extra
+
+    place = place_of(url)
+    with closing(open_database(url)) as opened:
+        if not yes and not _may(f"remove what is above these bounds from {place}"):
+            return
+        removed = opened.prune(bounds)
+    if as_json:
+        print_json({"store": place, "removed": {"count": removed.count, "bytes": removed.size}})
+    else:
+        snapshots = f"{removed.count} snapshot{'s' * (removed.count != 1)}"
+        print_message(f"removed {snapshots} ({file_size(removed.size)}) from {place}")
+
+
+def _prune_folder(path: str, bounds: Bounds, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    with Folder(path) as opened:
         found = opened.inventory()
         unwanted = superfluous(found.kept, bounds, time.time())
         described = _described(opened, unwanted) if as_json else None
         if described is None:
             _show(opened, unwanted)
         leftovers, removed = found.leftovers, unwanted
-        if not dry_run and (yes or _is_confirmed(unwanted)):
+        if not dry_run and (yes or not unwanted or _may(f"remove {_words(unwanted)}")):
             removed = remove(opened, watched(unwanted, "removing", len(unwanted)))
             opened.remove(leftovers)
         elif not dry_run:
@@ -109,13 +138,11 @@ def prune_command(  # noqa: PLR0913 - one for each option
     )
 
 
-def _is_confirmed(unwanted: Sequence[Kept]) -> bool:
-    """Ask whether to go on, where there is something to ask."""
-    if not unwanted:
-        return True
+def _may(do: str) -> bool:
+    """Ask whether to go on."""
     if not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: add --yes, or --dry-run to look only")
-    return click.confirm(f"bcd: remove {_words(unwanted)}?", err=True)
+    return click.confirm(f"bcd: {do}?", err=True)
 
 
 def _show(folder: Folder, unwanted: Sequence[Kept]) -> None:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bcd.store.archives import Member
+    from bcd.store.delivery import Destination
     from bcd.store.writing import PrivateFolder
 
-__all__ = ["FolderSink", "Imported", "Sink", "import_all"]
+__all__ = ["FolderSink", "Imported", "Sink", "StoreSink", "import_all"]
 
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 16 << 20
@@ -75,6 +76,21 @@ class FolderSink:
                 self._folder.put(snapshot_id, inflate(content))
                 imported.new += 1
         self._folder.flush()
+
+
+class StoreSink:
+    """A store as the place that snapshots go to."""
+
+    def __init__(self, store: Destination) -> None:
+        self._store = store
+
+    def add(self, items: Sequence[tuple[str, bytes]], imported: Imported) -> None:
+        """Add them in one transaction; see :meth:`Sink.add`."""
+        added = self._store.add(items)
+        imported.new += added.new
+        imported.already += len(items) - added.new - len(added.refused)
+        for snapshot_id, reason in added.refused.items():
+            imported.refuse(f"{snapshot_id}: {reason}")
 
 
 def import_all(

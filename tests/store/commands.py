@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import pytest
+from tests import terminal
 
-from bcd.cli.program import run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["PROGRAM", "Ended", "Ran", "on_a_terminal"]
-
-PROGRAM = [sys.executable, "-c", "from bcd.cli import main; main()"]
+__all__ = ["Ended", "Ran"]
 
 
 class Ended(NamedTuple):
@@ -28,47 +17,11 @@ class Ended(NamedTuple):
     err: str
 
 
-class Ran:
-    """Runs the program in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+class Ran(terminal.Ran):
+    """Runs the program in this process, and sees that it never ends in a traceback."""
 
     def __call__(self, *arguments: object) -> Ended:
-        """Run it with these arguments; what it printed may have no traceback in it."""
-        with pytest.raises(SystemExit) as ended:
-            run([str(each) for each in arguments])
-        printed = self._capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        assert "Traceback" not in printed.err
-        return Ended(ended.value.code, printed.out, printed.err)
-
-
-def on_a_terminal(*arguments: object, typed: str = "") -> tuple[int, str]:
-    """Run the program on a terminal and type something there.
-
-    Returns:
-        The exit status and all that the terminal showed.
-    """
-    master, slave = pty.openpty()
-    os.write(master, typed.encode())
-    running = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"},
-        start_new_session=True,
-    )
-    os.close(slave)
-    shown = b"".join(_read(master))
-    os.close(master)
-    return running.wait(), shown.decode().replace("\r\n", "\n")
-
-
-def _read(master: int) -> Iterator[bytes]:
-    try:
-        while chunk := os.read(master, 65536):
-            yield chunk
-    except OSError:  # how a terminal says that the other end is closed
-        return
+        """Run it with these arguments."""
+        ended = Ended(*super().__call__(*map(str, arguments)))
+        assert "Traceback" not in ended.err
+        return ended

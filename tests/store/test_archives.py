@@ -24,8 +24,9 @@ from bcd.store.archives import Member, read_members, write_archive
 from bcd.store.files import FolderStore
 from bcd.store.importing import FolderSink, Imported, import_all
 from bcd.store.writing import PrivateFolder
-from tests.store.commands import PROGRAM, Ran, on_a_terminal
+from tests.store.commands import Ran
 from tests.store.folders import document, ids, made_id, names, put, put_dump
+from tests.terminal import PROGRAM, on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +103,7 @@ def test_twice_is_once(bcd: Ran, folder: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_ino for path in folder.iterdir()}
     ended = bcd("import", tmp_path / "all.tar.gz", "--json")
     assert json.loads(ended.out) == {
-        "folder": str(folder),
+        "to": str(folder),
         "imported": 0,
         "already": 2,
         "refused": 0,
@@ -182,8 +183,7 @@ def test_damaged_ones_stay_behind(bcd: Ran, folder: Path, tmp_path: Path) -> Non
 
 def test_an_archive_on_a_terminal(folder: Path) -> None:
     """Nobody gets an archive on the screen."""
-    status, shown = on_a_terminal("export", "--all", "-o", "-", "--folder", folder)
-    assert status == 2
+    shown = on_a_terminal("export", "--all", "-o", "-", "--folder", str(folder), status=2)
     assert "an archive is nothing for a terminal" in shown
 
 

@@ -17,9 +17,10 @@ import pytest
 
 from tests.polling import poll
 from tests.proxy import Proxy
-from tests.store.commands import PROGRAM, Ran
+from tests.store.commands import Ran
 from tests.store.conftest import emptied
 from tests.store.folders import document, made_id, put, put_dump
+from tests.terminal import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

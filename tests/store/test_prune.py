@@ -20,8 +20,9 @@ from bcd.errors import SnapshotNotFound, StoreError
 from bcd.snapshot.format import kind_in
 from bcd.store.kept import Folder, Kept, seconds_of
 from bcd.store.retention import Bounds, remove, superfluous
-from tests.store.commands import PROGRAM, Ran, on_a_terminal
+from tests.store.commands import Ran
 from tests.store.folders import DAY, ids, made_id, names, put, put_dump
+from tests.terminal import PROGRAM, on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -218,13 +219,12 @@ def test_a_zero_byte_in_a_path() -> None:
         Folder("a\0b")
 
 
-@pytest.mark.parametrize(("typed", "left"), [("y\n", 1), ("n\n", 2)])
-def test_it_asks_on_a_terminal(folder: Path, typed: str, left: int) -> None:
+@pytest.mark.parametrize(("typed", "left"), [(b"y\n", 1), (b"n\n", 2)])
+def test_it_asks_on_a_terminal(folder: Path, typed: bytes, left: int) -> None:
     """Nothing goes before somebody has said yes."""
     for each in of_days(2, 1):
         put(folder, each)
-    status, shown = on_a_terminal("prune", "--max-count", 1, typed=typed)
-    assert status == 0
+    shown = on_a_terminal("prune", "--max-count", "1", columns=200, keys=typed)
     assert "bcd: remove 1 snapshot (36 KiB)? [y/N]: " in shown
     assert len(names(folder)) == left
     assert f"removed {'1 snapshot (36 KiB)' if left == 1 else 'nothing'}; left in" in shown
@@ -234,7 +234,7 @@ def test_a_terminal_shows_what_fits(folder: Path) -> None:
     """Of very many that go, the oldest are shown, and how many follow."""
     for each in range(60):
         put(folder, made_id(NOW - DAY - each, kind=each))
-    _, shown = on_a_terminal("prune", "--max-count", 0, "--dry-run")
+    shown = on_a_terminal("prune", "--max-count", "0", "--dry-run", columns=120)
     assert shown.count("CheckoutFailed") == 40
     assert "and 20 more, newer ones" in shown
 
