@@ -1,4 +1,4 @@
-"""Arrays of numpy and frames of pandas: shape, types, and the first items.
+"""Arrays of numpy and frames of pandas: shape, types, and the first items; their moments.
 
 numpy cannot be loaded here, so what its arrays hold is not calibrated but read as its public
 headers say, which are its binary interface to every extension: a change would break them all.
@@ -11,6 +11,7 @@ from _struct import calcsize, unpack
 
 from bcd.ptrace.errors import MemoryFault
 from bcd.ptrace.library.forms import attribute, references
+from bcd.ptrace.library.moments import datetimes, timedeltas
 from bcd.ptrace.objects import LIST, TUPLE, TypeInfo
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
@@ -47,6 +48,12 @@ _SCALARS = {
     "float64": "d",
 }
 """Types of single numbers, which stand behind the object's head. Source: numpy/arrayscalars.h."""
+
+_DAY = 86400
+_UNITS = {4: (_DAY, 0), 5: (3600, 0), 6: (60, 0), 7: (1, 0), 8: (1, 3), 9: (1, 6), 10: (1, 9)}
+"""Units of ``datetime64`` → seconds, and digits of a fraction of one. Source: numpy/ndarraytypes.h,
+NPY_DATETIMEUNIT; the count stands behind the head, as in numpy/arrayscalars.h."""
+_NOT_A_TIME = -(1 << 63)
 
 _CHAR_MEMBER = 7
 """Kind of a member that is one character. Source: CPython Include/structmember.h, T_CHAR."""
@@ -146,6 +153,31 @@ def _scalars(renderer: Renderer, _search: Search) -> Show:
     return show
 
 
+def _instants(renderer: Renderer, _search: Search) -> Show:
+    from _datetime import datetime, timedelta  # type: ignore[import-not-found]
+
+    def show(address: int, info: TypeInfo, depth: int) -> str:
+        count, unit, step = unpack("<qii", renderer.memory.read(address + HEAD, 16))
+        if count == _NOT_A_TIME:
+            return f"np.{info.short}('NaT')"
+        seconds, digits = _UNITS.get(unit, (None, 0))
+        if seconds is None:
+            return renderer.instances.bare(address, info, depth)
+        whole, part = divmod(count * step * seconds, 10**digits)
+        try:
+            moment = datetime(1970, 1, 1) + timedelta(0, whole)
+        except OverflowError:
+            return renderer.instances.bare(address, info, depth)
+        text = moment.isoformat("T")[: 10 if seconds == _DAY else 19]
+        return f"np.{info.short}('{text}{f'.{part:0{digits}}' if digits else ''}')"
+
+    return show
+
+
+def _not_a_time(_renderer: Renderer, _search: Search) -> Show:
+    return lambda _address, _info, _depth: "NaT"
+
+
 # pandas: a frame has a manager, which has axes and blocks, and blocks are arrays.
 
 
@@ -229,6 +261,12 @@ def _indexes(renderer: Renderer, _search: Search) -> Show:
 FIELDS: dict[str, Maker] = {
     "numpy.ndarray": _arrays,
     "numpy.generic": _scalars,
+    "numpy.datetime64": _instants,
+    **dict.fromkeys(("pandas.Timestamp", "pandas._libs.tslibs.timestamps.Timestamp"), datetimes),
+    **dict.fromkeys(("pandas.Timedelta", "pandas._libs.tslibs.timedeltas.Timedelta"), timedeltas),
+    **dict.fromkeys(
+        ("pandas.api.typing.NaTType", "pandas._libs.tslibs.nattype.NaTType"), _not_a_time
+    ),
     **dict.fromkeys(("pandas.DataFrame", "pandas.core.frame.DataFrame"), _frames),
     **dict.fromkeys(("pandas.Series", "pandas.core.series.Series"), _series),
     **dict.fromkeys(("pandas.Index", "pandas.core.indexes.base.Index"), _indexes),

@@ -20,7 +20,8 @@ _NO_OFFSET = "datetime.timedelta(0)"
 HEAD = object.__basicsize__
 
 
-def _datetimes(renderer: Renderer, search: Search) -> Show:
+def datetimes(renderer: Renderer, search: Search) -> Show:
+    """Moments, those of subclasses under their names."""
     from _datetime import datetime, timezone  # type: ignore[import-not-found]
 
     moment = (2031, 7, 21, 13, 14, 15, 987_654)
@@ -96,7 +97,8 @@ def _dates(renderer: Renderer, search: Search) -> Show:
     return show
 
 
-def _timedeltas(renderer: Renderer, search: Search) -> Show:
+def timedeltas(renderer: Renderer, search: Search) -> Show:
+    """Spans, likewise."""
     from _datetime import timedelta
 
     sample = timedelta(-5, 77, 99)
@@ -146,10 +148,10 @@ def _state_and_zone(search: Search, samples: tuple[Any, Any], state: bytes) -> t
 
 
 MADE_IN_C: dict[str, Maker] = {
-    "datetime.datetime": _datetimes,
+    "datetime.datetime": datetimes,
     "datetime.date": _dates,
     "datetime.time": _times,
-    "datetime.timedelta": _timedeltas,
+    "datetime.timedelta": timedeltas,
     "datetime.timezone": _zones,
 }
 REPRS: dict[str, Maker] = {

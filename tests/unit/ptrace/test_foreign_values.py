@@ -247,6 +247,39 @@ class TestArrays:
         """A truth of numpy is shown as numpy 2 shows it."""
         assert shown([np.True_, np.False_]) == "[np.True_, np.False_]"
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "2024-02-29",
+            "1969-12-31T23",
+            "2024-02-29T12:34",
+            "2024-02-29T12:34:56",
+            "1969-12-31T23:59:59.999",
+            "2024-02-29T12:34:56.000001",
+            "2024-02-29T12:34:56.123456789",
+            "NaT",
+        ],
+    )
+    def test_instants(self, shown: Shown, text: str) -> None:
+        """A moment of numpy is shown in its unit; to an hour, with the minutes that it has not."""
+        minutes = ":00:00" if len(text) == 13 else ":00" if len(text) == 16 else ""
+        assert shown(np.datetime64(text)) == f"np.datetime64('{text}{minutes}')"
+
+    def test_instants_that_no_calendar_has(self, shown: Shown) -> None:
+        """One beyond year 9999, or in years, is shown as any object."""
+        for far in (np.datetime64(1 << 60, "s"), np.datetime64("2024")):
+            assert shown(far) == f"<numpy.datetime64 object at {id(far):#x}>"
+
+    def test_moments_of_pandas(self, shown: Shown) -> None:
+        """To a microsecond, by their own names."""
+        stamp = pd.Timestamp("2024-02-29 12:34:56.123456", tz="UTC")
+        assert shown(stamp) == (
+            "Timestamp(2024, 2, 29, 12, 34, 56, 123456, tzinfo=datetime.timezone.utc)"
+        )
+        assert shown(pd.Timestamp("2024-02-29")) == "Timestamp(2024, 2, 29, 0, 0)"
+        assert shown(pd.Timedelta("3 days 2s")) == "Timedelta(days=3, seconds=2)"
+        assert shown(pd.NaT) == "NaT"
+
     def test_pandas(self, shown: Shown) -> None:
         """A frame shows shape, columns and types, a series its first items too."""
         frame = pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, 3.5], "c": [4, 5, 6]})
