@@ -49,7 +49,7 @@ def chosen_report(
 ) -> Iterator[Text]:
     """Show some threads and tasks in full, below the title of the snapshot."""
     frames = FrameWriter(snapshot.sources, view)
-    yield from title_lines(snapshot)
+    yield from title_lines(snapshot, view)
     title = f"Thread, one of {len(snapshot.threads)}"
     yield from section(title, thread_lines(threads, frames, Detail.FULL))
     blame = "this task called trace" if snapshot.exception is None else "this task failed"

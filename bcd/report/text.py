@@ -11,7 +11,7 @@ from bcd.report._sections import attribute_section, circle_lines, section, sente
 from bcd.report._stacks import thread_lines
 from bcd.report._tasks import task_lines
 from bcd.report._view import Detail, View
-from bcd.report.line import line
+from bcd.report.line import cells, cut, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Detail", "View", "plain", "report", "title_lines"]
 
+_TITLE_LINES = 3
 _KINDS = {
     "request": "a snapshot that the program asked for",
     "signal": "a snapshot on a signal",
@@ -40,7 +41,7 @@ def report(snapshot: Snapshot, view: View) -> Iterator[Text]:
         Lines with styles and without newlines; nothing in them can control a terminal.
     """
     frames = FrameWriter(snapshot.sources, view)
-    yield from title_lines(snapshot)
+    yield from title_lines(snapshot, view)
     if snapshot.exception is not None:
         yield line()
         yield from exception_lines(snapshot.exception, frames)
@@ -63,11 +64,12 @@ def plain(snapshot: Snapshot, view: View | None = None) -> str:
     return "".join(f"{each.plain}\n" for each in report(snapshot, view or View()))
 
 
-def title_lines(snapshot: Snapshot) -> Iterator[Text]:
-    """Show what happened, when and where, and who looked at it."""
+def title_lines(snapshot: Snapshot, view: View) -> Iterator[Text]:
+    """Show what happened, in a few lines, when and where, and who looked at it."""
     if snapshot.exception is not None:
         root = snapshot.exception.list[snapshot.exception.root]
-        message = root.message.partition("\n")[0]
+        room = view.width and max(_TITLE_LINES * view.width - cells(root.type) - 2, view.width)
+        message = cut(root.message.partition("\n")[0], room)
         colon = ": " if message else ""
         yield line((root.type, "bold red"), colon, (message, "bold"))
     else:

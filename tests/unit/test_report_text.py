@@ -419,6 +419,16 @@ def test_a_cut_value_shows_that_it_was_cut() -> None:
     assert "      x = 123 …\n" in shown
 
 
+def test_a_long_message_is_cut_in_the_title_alone() -> None:
+    """On a terminal the title leaves room for what follows; the error itself has the whole."""
+    long = snapshot(record("ValueError", "x" * 10_000))
+    title, *rest = [each.plain for each in report(long, View(width=80))]
+    assert len(title) == 240
+    assert title.endswith("…")
+    assert f"ValueError: {'x' * 10_000}" in rest
+    assert plain(long).startswith(f"ValueError: {'x' * 10_000}\n")
+
+
 def test_frames_left_out_are_told() -> None:
     """A gap that a limit made is named with its size."""
     frames = (frame("a"), frame("b", skipped_before=37))
