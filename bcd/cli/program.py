@@ -24,7 +24,7 @@ _MODULES = {
     name: "import_" if name == "import" else name
     for name in (
         *("completion", "diff", "doctor", "dump", "export", "forward", "import", "list", "open"),
-        *("prune", "run", "send", "serve", "show", "state"),
+        *("prune", "run", "send", "serve", "show", "state", "store"),
     )
 }
 """Name of a command → its module."""

@@ -129,9 +129,14 @@ def _parse(url: str) -> URL:
             " pip install 'bcd[postgres]'"
         ) from None
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):  # its text might hold the password
         raise StoreError(f"the URL of the store cannot be read; {_EXPECTED}") from None
+    if "@" in (parsed.host or ""):  # so might the host
+        raise StoreError(
+            f"the URL of the store cannot be read: an @ in a password is written %40; {_EXPECTED}"
+        )
+    return parsed
 
 
 def _place(url: URL) -> str:
