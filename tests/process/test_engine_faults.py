@@ -21,7 +21,6 @@ import pytest
 import bcd
 from bcd.config import GlobalConfig, current_config, update_config
 from bcd.engine import flush, trace
-from bcd.engine.attempt import GATE
 from bcd.errors import ExecutionTimeout, SlotTimeout, StartError, TraceError
 from bcd.tracer import Command, LogPriority, TraceOptions
 from bcd.tracers._options import OptionList
@@ -108,7 +107,6 @@ def _no_limit() -> Iterator[None]:
     before = current_config()
     update_config(GlobalConfig(rate_limit=0))
     yield
-    GATE.reset()
     update_config(before)
 
 

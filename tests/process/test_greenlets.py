@@ -1,4 +1,4 @@
-"""Programs of greenlets: whoever waits for a tracer leaves the thread to the others."""
+"""Programs of greenlets: whoever waits for a tracer leaves the thread to the others (trap 15)."""
 
 from __future__ import annotations
 

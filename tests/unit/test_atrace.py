@@ -92,7 +92,6 @@ def _nothing_is_left() -> Iterator[None]:
     with nothing_left():
         yield
         assert flush(FOREVER)
-    GATE.reset()
     update_config(config)
 
 

@@ -65,7 +65,6 @@ def _nothing_is_left() -> Iterator[None]:
     assert bcd.flush(30)
     assert not GATE.queue
     assert open_descriptors() == before
-    GATE.reset()
     update_config(config)
 
 

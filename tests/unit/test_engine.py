@@ -153,7 +153,6 @@ def _nothing_is_left() -> Iterator[None]:
     assert not GATE.queue
     assert open_descriptors() == before
     assert children() == []
-    GATE.reset()
     update_config(config)
 
 

@@ -55,7 +55,6 @@ def _nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     assert bcd.flush(FOREVER)
     assert not GATE.queue
-    GATE.reset()
     update_config(config)
 
 

@@ -78,7 +78,6 @@ def _no_limit() -> Iterator[None]:
     update_config(GlobalConfig(rate_limit=0))
     yield
     assert flush(FOREVER)
-    GATE.reset()
     update_config(config)
 
 

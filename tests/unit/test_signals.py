@@ -25,7 +25,6 @@ import bcd
 from bcd import _greenlets, _linux
 from bcd.config import GlobalConfig, current_config, update_config
 from bcd.engine import TraceResult, flush, is_open
-from bcd.engine.attempt import GATE
 from bcd.errors import ConfigError
 from bcd.signals import register, registration, unregister
 from bcd.signals.channel import SignalChannel
@@ -122,7 +121,6 @@ def _as_before() -> Iterator[None]:
     for number, handler in standing.items():
         signal.signal(number, handler)
     assert flush(FOREVER)
-    GATE.reset()
     update_config(config)
 
 

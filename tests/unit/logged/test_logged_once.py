@@ -257,7 +257,7 @@ class TestBesideTheRequest:
     def test_as_far_as_the_context_goes(
         self, traced: FakeTrace, logger: logging.Logger, how: str
     ) -> None:
-        """``to_thread`` and tasks have it as long as the request lasts, an executor does not."""
+        """``to_thread`` and tasks have it while the request lasts, an executor not (trap 15)."""
 
         def log() -> None:
             logger.error("beside", exc_info=raised(ValueError()))
