@@ -23,7 +23,7 @@ TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["DEFAULT_LIMIT", "FrozenMemory", "freeze"]
+__all__ = ["DEFAULT_LIMIT", "FrozenMemory", "freeze", "prepare"]
 
 DEFAULT_LIMIT = 4 * 1024**3
 """Bytes in memory above which a process is not copied: the page tables take 75 ms at 4 GiB."""
@@ -47,7 +47,7 @@ class FrozenMemory:
     def __init__(self) -> None:
         _alive.add(weakref.ref(self, _alive.discard))
         self.notes: Sequence[str] = ()
-        self._frozen = False
+        self._in_place = False
         self._opened: list[int] = []
         self._child = _linux.child_cell()
         self._owner = os.getpid()
@@ -57,16 +57,16 @@ class FrozenMemory:
 
     @property
     def descriptor(self) -> int:
-        """Open for reading, the offset is the address; -1 once closed.
+        """Open for reading once frozen, the offset is the address; -1 once closed.
 
         Programs started later do not inherit it.
         """
-        return self._opened[-1] if self._opened and self._closing else -1
+        return self._opened[0] if self._opened and self._closing else -1
 
     @property
     def mode(self) -> str:
         """``"frozen"``, or ``"gil-held"`` where the descriptor is that of the process itself."""
-        return "frozen" if self._frozen else "gil-held"
+        return "gil-held" if self._in_place else "frozen"
 
     @property
     def copy(self) -> int | None:
@@ -74,7 +74,7 @@ class FrozenMemory:
         return _linux.child_id(self._child)
 
     def close(self) -> None:
-        """Close the descriptor; to be called as soon as the tracer was started. Idempotent."""
+        """Close the descriptor; to be called once the tracer was started. Idempotent."""
         # Neither another thread nor a signal handler can come between the next two lines: there
         # is no call and no jump before list(), which does all the work (see bcd._linux).
         closing, self._closing = self._closing, ()
@@ -98,16 +98,19 @@ class FrozenMemory:
         """Catch what an interrupt on the way into ``release`` left behind."""
         self.release()
 
+    def reserve(self) -> None:
+        """Take the number of the descriptor; raises ``OSError``. A part of :func:`prepare`."""
+        _linux.take_number(self._opened)
+
     def take_copy(self, seconds: float) -> None:
         """Copy the process; raises ``OSError``. A part of :func:`freeze`."""
-        _linux.clone_sleeper(max(1, math.ceil(seconds)), self._child)
-        _linux.open_memory(self.copy, self._opened)
-        self._frozen = True
+        _linux.copy_memory(max(1, math.ceil(seconds)), self._child, self.descriptor)
 
     def take_own(self) -> None:
         """Take the process itself instead; raises ``OSError``. A part of :func:`freeze`."""
+        self._in_place = True
         self._end_copy()
-        _linux.open_memory(None, self._opened)
+        _linux.open_memory(self.descriptor)
 
     def _end_copy(self) -> None:
         ending, self._ending = self._ending, ()  # as in close()
@@ -128,7 +131,35 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def freeze(*, seconds: float, limit: int = DEFAULT_LIMIT) -> FrozenMemory:
+def prepare() -> FrozenMemory:
+    """Get ready for :func:`freeze`: the memory has its descriptor's number, and nothing else.
+
+    After the copy was made each page that is written to has to be copied, which makes the same
+    steps take ten times as long, measured. So all that can be done before is to be done before.
+
+    Returns:
+        What is to be frozen; the caller has to ``release`` it.
+
+    Raises:
+        FreezeError: This interpreter cannot be read, or no descriptor is free.
+    """
+    reason = _linux.unavailable()
+    if reason is not None:
+        raise FreezeError(f"this process cannot be frozen, because {reason}: use another tracer")
+    memory = FrozenMemory()
+    try:
+        memory.reserve()
+    except OSError as error:
+        raise FreezeError(
+            f"the memory of this process could not be had: {error.strerror}; "
+            f"{_linux.remedy(error, 'use another tracer')}"
+        ) from error
+    return memory
+
+
+def freeze(
+    memory: FrozenMemory | None = None, *, seconds: float, limit: int = DEFAULT_LIMIT
+) -> FrozenMemory:
     """Take a picture of the memory of this process, at this moment.
 
     The copy is made in one call that keeps the GIL: in it every other thread of Python stands at
@@ -137,6 +168,7 @@ def freeze(*, seconds: float, limit: int = DEFAULT_LIMIT) -> FrozenMemory:
     call that keeps the GIL, :func:`bcd._linux.poll`.
 
     Args:
+        memory: From :func:`prepare`; None makes one.
         seconds: After which the copy ends by itself, should nobody release it; at least 1.
         limit: Bytes in memory above which no copy is made.
 
@@ -146,10 +178,7 @@ def freeze(*, seconds: float, limit: int = DEFAULT_LIMIT) -> FrozenMemory:
     Raises:
         FreezeError: Neither a copy nor the memory of the process itself could be had.
     """
-    reason = _linux.unavailable()
-    if reason is not None:
-        raise FreezeError(f"this process cannot be frozen, because {reason}: use another tracer")
-    memory = FrozenMemory()
+    memory = prepare() if memory is None else memory
     try:
         _take(memory, seconds, limit)
     except BaseException:

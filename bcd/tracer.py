@@ -72,7 +72,10 @@ class TraceOptions:
 
 
 class Memory(Protocol):
-    """The memory of this process as a tracer may read it; made by ``bcd.freeze``."""
+    """The memory of this process as a tracer may read it; made by ``bcd.freeze``.
+
+    What a tracer is given is not frozen yet: only the number of the descriptor is known.
+    """
 
     @property
     def descriptor(self) -> int:
@@ -84,7 +87,7 @@ class Memory(Protocol):
 
     @property
     def copy(self) -> int | None:
-        """Process id of the frozen copy, None where there is none."""
+        """Process id of the frozen copy, None as long as there is none."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -102,7 +105,8 @@ class Command:
         stdin: See :data:`Input`. For a command that reads memory it must be bytes of one
             line; the engine then adds a second line once the program goes on, the JSON
             object ``{"blocked_ms": milliseconds, "in_time": whether it was held until the
-            tracer let go}``, and closes the pipe.
+            tracer let go, "copy": process id of the frozen copy or null}``, and closes the
+            pipe.
         stdout: See :data:`Output`.
         stderr: See :data:`Output`.
         descriptors: Descriptor number in the tracer → descriptor in this process, besides
@@ -173,7 +177,8 @@ class Tracer(Log, Protocol):
 class MemoryTracer(Tracer, Protocol):
     """A tracer that reads a frozen copy of the process, so that nobody has to wait for it.
 
-    The engine takes the copy and calls ``finalize_memory`` instead of ``finalize``.
+    The engine calls ``finalize_memory`` instead of ``finalize``, takes the copy, and then
+    starts the command.
     """
 
     def finalize_memory(
@@ -186,6 +191,7 @@ class MemoryTracer(Tracer, Protocol):
         """Make the command that reads ``memory``.
 
         Called while the program is held: it must not release the GIL or wait for anything.
+        Where no copy can be made it is called a second time, with the mode ``"gil-held"``.
 
         Args:
             options: The final list of options.

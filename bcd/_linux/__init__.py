@@ -15,14 +15,23 @@ Source: ``CHECK_EVAL_BREAKER`` in CPython's ``Python/ceval.c`` and ``Python/byte
 The package can be imported anywhere; :func:`unavailable` says whether it can be used.
 """
 
-from bcd._linux.descriptors import close, closing, pipe, poll, read, set_nonblocking, write
+from bcd._linux.descriptors import (
+    close,
+    closing,
+    pipe,
+    poll,
+    read,
+    set_nonblocking,
+    take_number,
+    write,
+)
 from bcd._linux.dispositions import has_handler, reset_when_caught
 from bcd._linux.libc import in_one_call, unavailable
 from bcd._linux.limits import remedy
 from bcd._linux.process import (
     child_cell,
     child_id,
-    clone_sleeper,
+    copy_memory,
     enable_tracing,
     kill_and_reap,
     native_thread_id,
@@ -30,14 +39,15 @@ from bcd._linux.process import (
     reaping,
     resident_bytes,
 )
-from bcd._linux.spawn import spawn
+from bcd._linux.spawn import Spawn
 
 __all__ = [
+    "Spawn",
     "child_cell",
     "child_id",
-    "clone_sleeper",
     "close",
     "closing",
+    "copy_memory",
     "enable_tracing",
     "has_handler",
     "in_one_call",
@@ -52,7 +62,7 @@ __all__ = [
     "reset_when_caught",
     "resident_bytes",
     "set_nonblocking",
-    "spawn",
+    "take_number",
     "unavailable",
     "write",
 ]

@@ -15,7 +15,16 @@ TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["close", "closing", "pipe", "poll", "read", "set_nonblocking", "write"]
+__all__ = [
+    "close",
+    "closing",
+    "pipe",
+    "poll",
+    "read",
+    "set_nonblocking",
+    "take_number",
+    "write",
+]
 
 # Source: asm-generic/fcntl.h, asm-generic/poll.h
 _F_GETFL, _F_SETFL = 3, 4
@@ -79,6 +88,19 @@ def closing(opened: list[int]) -> Iterator[object]:
         An iterator to be used up by ``list()``, once.
     """
     return map(LIBC.close, opened)
+
+
+def take_number(opened: list[int]) -> None:
+    """Take a number for a descriptor that comes later.
+
+    Args:
+        opened: The call that takes it appends it.
+    """
+    nothing = map(LIBC.eventfd, (0,), (os.O_CLOEXEC,))  # it needs no file. Source: eventfd(2)
+    in_one_call([partial(opened.extend, nothing)])
+    if opened[-1] < 0:
+        opened.pop()
+        raise failure()
 
 
 def poll(descriptor: int, milliseconds: float) -> bool:

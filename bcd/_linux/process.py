@@ -10,7 +10,7 @@ from functools import partial
 from operator import call
 
 from bcd._linux.descriptors import closing, read
-from bcd._linux.libc import LIBC, SIGNAL_SET_BYTES, check, ctypes, failure, in_one_call, loaded
+from bcd._linux.libc import LIBC, SIGNAL_SET_BYTES, ctypes, failure, in_one_call, loaded
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "child_cell",
     "child_id",
-    "clone_sleeper",
+    "copy_memory",
     "enable_tracing",
     "kill_and_reap",
     "native_thread_id",
@@ -34,6 +34,7 @@ _CLONE_PARENT_SETTID = 0x00100000
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _PR_SET_PTRACER, _PR_SET_PTRACER_ANY = 0x59616D61, -1
 _P_PID, _WEXITED, _WALL = 1, 4, 0x40000000
+_LONGEST_PATH = 32
 _NO_CHILD = 2**31 - 1  # no process id gets this large: PID_MAX_LIMIT is 2**22
 
 
@@ -91,22 +92,48 @@ def _dumpable_while(step: Callable[[], object]) -> list[Callable[[], object]]:
     ]
 
 
-def open_memory(pid: int | None, opened: list[int]) -> None:
-    """Open the memory of this process (None) or of a child for reading.
+def open_memory(number: int) -> None:
+    """Let an open descriptor be that of the memory of this process, for reading.
 
     Args:
-        pid: The child's process id.
-        opened: The call that opens appends the descriptor to it, -1 on failure. The offset is
-            the address; programs started later do not inherit it.
+        number: The descriptor; it stays close-on-exec. The offset is the address.
 
     Raises:
         OSError: With the path in ``/proc`` as ``filename``.
     """
-    path = b"/proc/%s/mem" % (b"self" if pid is None else b"%d" % pid)
-    opening = map(LIBC.open, (path,), (os.O_RDONLY | os.O_CLOEXEC,))
-    step: Callable[[], object] = partial(opened.extend, opening)
-    in_one_call(_dumpable_while(step) if pid is None else [step])
-    check(opened[-1], path)
+    opening = _Opening(b"/proc/self/mem", number)
+    in_one_call([*_dumpable_while(opening.first), *opening.others])
+    opening.check(b"/proc/self/mem")
+
+
+class _Opening:
+    """The steps by which a descriptor that is open becomes that of another file.
+
+    Args:
+        path: Of the file; read when the steps run.
+        number: The descriptor.
+
+    Attributes:
+        first: The step that opens.
+        others: Those that follow, which do nothing where it failed.
+    """
+
+    def __init__(self, path: bytes | ctypes.Array[ctypes.c_char], number: int) -> None:
+        found: list[int] = []
+        self._moved: list[int] = []
+        opened = partial(filter, (-1).__ne__)  # C, as all of it has to be
+        opening = map(LIBC.open, (path,), (os.O_RDONLY | os.O_CLOEXEC,))
+        moving = map(LIBC.dup3, opened(found), (number,), (os.O_CLOEXEC,))
+        self.first: Callable[[], object] = partial(found.extend, opening)
+        self.others: list[Callable[[], object]] = [
+            partial(self._moved.extend, moving),
+            partial(list, map(LIBC.close, opened(found))),
+        ]
+
+    def check(self, path: bytes) -> None:
+        """Raise ``OSError`` if the descriptor is not that of the file."""
+        if self._moved in ([], [-1]):
+            raise failure(path)
 
 
 def child_cell() -> ctypes.c_int:
@@ -119,38 +146,53 @@ def child_id(child: ctypes.c_int) -> int | None:
     return None if child.value == _NO_CHILD else child.value
 
 
-def clone_sleeper(seconds: int, child: ctypes.c_int) -> None:
-    """Copy this process; the copy runs nothing but the C library's ``sleep`` and then ends.
+def copy_memory(seconds: int, child: ctypes.c_int, number: int) -> None:
+    """Copy this process, and let an open descriptor be that of the copy's memory, for reading.
 
-    No Python and no at-fork handler runs in the copy, all its signals are blocked, its end
-    sends no signal and is invisible to ``waitpid(-1)``. It shares the table of descriptors, so
-    it keeps no file or socket open that this process closes.
+    The copy runs nothing but the C library's ``sleep`` and then ends. No Python and no at-fork
+    handler runs in it, all its signals are blocked, its end sends no signal and is invisible to
+    ``waitpid(-1)``. It shares the table of descriptors, so it keeps no file or socket open that
+    this process closes.
+
+    Both is done in one call: after the copy was made, each page that is written to for the
+    first time costs 2 to 4 µs, and Python code writes to many.
 
     Args:
         seconds: After which the copy ends by itself.
         child: From :func:`child_cell`; the kernel writes the copy's process id there.
+        number: The descriptor; it stays close-on-exec. The offset is the address.
 
     Raises:
-        OSError: No copy was made: a sandbox, a limit on processes, or memory.
+        OSError: No copy was made: a sandbox, a limit on processes, or memory. Or there is one
+            and its memory could not be opened; its path is the ``filename`` then.
     """
     before = ctypes.create_string_buffer(SIGNAL_SET_BYTES)
-    cloning = partial(
-        LIBC.clone,
-        LIBC.sleep,
-        LIBC.stack_top,
-        _CLONE_FILES | _CLONE_PARENT_SETTID,
-        seconds,
-        ctypes.byref(child),
+    path = ctypes.create_string_buffer(_LONGEST_PATH)
+    cloning = _dumpable_while(
+        partial(
+            LIBC.clone,
+            LIBC.sleep,
+            LIBC.stack_top,
+            _CLONE_FILES | _CLONE_PARENT_SETTID,
+            seconds,
+            ctypes.byref(child),
+        )
     )
-    in_one_call(
+    opening = _Opening(path, number)
+    results = in_one_call(
         [
             partial(LIBC.mask, signal.SIG_SETMASK, LIBC.every_signal, before),
-            *_dumpable_while(cloning),
+            *cloning,
+            ctypes.get_errno,
             partial(LIBC.mask, signal.SIG_SETMASK, before, None),
+            partial(LIBC.format, path, _LONGEST_PATH, b"/proc/%d/mem", child),
+            opening.first,
+            *opening.others,
         ]
     )
     if child.value == _NO_CHILD:
-        raise failure()
+        raise failure(code=results[1 + len(cloning)])
+    opening.check(path.value)
 
 
 def reaping(child: ctypes.c_int) -> Iterator[object]:

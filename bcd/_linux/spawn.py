@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from itertools import count
 
-from bcd._linux.libc import LIBC, ctypes, failure
+from bcd._linux.libc import LIBC, ctypes, failure, in_one_call
 from bcd._linux.process import child_cell, reaping
 
 TYPE_CHECKING = False  # typing is not needed to run, and costs milliseconds to import
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["spawn"]
+__all__ = ["Spawn"]
 
 _OBJECT_BYTES = 512  # posix_spawnattr_t: 336 with glibc and musl; the other type is smaller
 _SETPGROUP, _SETSIGDEF, _SETSIGMASK = 0x02, 0x04, 0x08  # Source: spawn.h
 
 
-def spawn(
-    argv: Sequence[str | bytes],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    descriptors: Mapping[int, int],
-) -> int:
-    """Start a program with the GIL kept; it leads a process group of its own.
+class Spawn:
+    """The start of a program, made ready, so that the start itself is one call of C.
 
-    All its signals have their default actions and none is blocked.
+    The program leads a process group of its own. All its signals have their default actions and
+    none is blocked.
 
     Args:
         argv: The program's path, not looked up in ``PATH``, and its arguments.
@@ -38,37 +34,67 @@ def spawn(
             have to be there. With glibc 2.34 or newer nothing else is inherited; before, what
             was made inheritable is.
 
-    Returns:
-        The process id.
+    Attributes:
+        child: Holds the process id from the start on.
 
     Raises:
-        OSError: With the program's path, or the working directory, as ``filename``.
+        OSError: With the working directory as ``filename``, where none can be given.
         ValueError: A NUL in ``argv``, ``env`` or ``cwd``.
     """
-    if cwd is not None and "_file_actions_addchdir_np" not in LIBC.spawn_step:
-        raise failure(cwd, errno.ENOSYS)  # glibc before 2.29
-    arguments = [os.fsencode(argument) for argument in argv]
-    pairs = () if env is None else env.items()
-    variables = [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in pairs]
-    child = child_cell()
-    ending = reaping(child)  # made before: nothing may come between the interrupt and it
-    actions = _file_actions(descriptors, cwd)
-    try:
-        code = LIBC.posix_spawn(
-            ctypes.byref(child),
+
+    _actions: ctypes.Array[ctypes.c_char] | None = None
+
+    def __init__(
+        self,
+        argv: Sequence[str | bytes],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        descriptors: Mapping[int, int],
+    ) -> None:
+        if cwd is not None and "_file_actions_addchdir_np" not in LIBC.spawn_step:
+            raise failure(cwd, errno.ENOSYS)  # glibc before 2.29
+        arguments = [os.fsencode(argument) for argument in argv]
+        pairs = () if env is None else env.items()
+        variables = [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in pairs]
+        self._program, self._cwd = arguments[0], cwd
+        self.child = child_cell()
+        self._ending = reaping(self.child)
+        self._actions = _file_actions(descriptors, cwd)
+        self._step = partial(
+            LIBC.posix_spawn,
+            ctypes.byref(self.child),
             arguments[0],
-            actions,
+            self._actions,
             _spawn_attributes(),
             _strings(arguments),
             LIBC.environ if env is None else _strings(variables),
         )
-        LIBC.spawn_step["_file_actions_destroy"](actions)
-    except BaseException:
-        list(ending)
-        raise
-    if code:
-        raise failure(_culprit(arguments[0], cwd), code)
-    return child.value
+
+    def start(self, then: Iterable[Callable[[], object]] = ()) -> int:
+        """Start the program, once, with the GIL kept.
+
+        Args:
+            then: Functions of C to be called right afterwards, in the same call.
+
+        Returns:
+            The process id.
+
+        Raises:
+            OSError: With the program's path, or the working directory, as ``filename``.
+        """
+        try:
+            code = in_one_call([self._step, *then])[0]
+        except BaseException:
+            list(self._ending)
+            raise
+        if code:
+            raise failure(_culprit(self._program, self._cwd), code)
+        return self.child.value
+
+    def __del__(self) -> None:
+        if self._actions is not None:
+            LIBC.spawn_step["_file_actions_destroy"](self._actions)
 
 
 def _strings(items: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:

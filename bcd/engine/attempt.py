@@ -29,9 +29,9 @@ from bcd.errors import (
     SlotTimeout,
     TraceError,
 )
-from bcd.freeze import freeze
+from bcd.freeze import freeze, prepare
 from bcd.gate import Gate, Slot
-from bcd.launch import start
+from bcd.launch import prepare as prepare_start
 from bcd.settings import current_settings
 from bcd.tracer import LogPriority
 
@@ -165,7 +165,7 @@ class Attempt:
         if finalize_memory is None:
             with _Guard(self._tracer):
                 command = self._tracer.finalize(arguments)
-            self._launch(command, on_memory=False)
+            self._prepare_start(command, on_memory=False).start()
         else:
             self._start_on_memory(finalize_memory, arguments)
         self.held = time.monotonic() - self.started
@@ -174,20 +174,37 @@ class Attempt:
         self, finalize_memory: Callable[..., Command], arguments: list[str]
     ) -> None:
         """Freeze and start with the GIL kept: what gives it up may wait 5 ms to get it back."""
-        left = max(0.0, self._ends_at - time.monotonic())
         try:
-            self._memory = freeze(seconds=min(left + _COPY_MARGIN, _LONGEST_COPY))
+            running = self._prepare_on_memory(finalize_memory, arguments)
         except FreezeError as refusal:
+            if self._memory is not None:
+                self._memory.release()
+            self._memory = None
             command = self._without_memory(arguments, refusal)
-        else:
-            with _Guard(self._tracer):
-                command = finalize_memory(arguments, self._memory, self._error, self.started)
-        running = self._launch(command, on_memory=True)
+            running = self._prepare_start(command, on_memory=True)
+        running.start()
         in_time = b"true" if running.hold(_RELEASE_SECONDS) else b"false"
+        copy = None if self._memory is None else self._memory.copy
+        copied = b"null" if copy is None else b"%d" % copy
         blocked = (time.monotonic() - self.started) * 1000
-        running.tell(b'{"blocked_ms": %.3f, "in_time": %s}\n' % (blocked, in_time))
-        if self._memory is not None:
-            self._memory.close()
+        line = b'{"blocked_ms": %.3f, "in_time": %s, "copy": %s}\n'
+        running.tell(line % (blocked, in_time, copied))
+
+    def _prepare_on_memory(
+        self, finalize_memory: Callable[..., Command], arguments: list[str]
+    ) -> Running:
+        """Make all ready for the start, so that little is left to do after the freeze."""
+        self._memory = memory = prepare()
+
+        def prepared() -> Running:
+            with _Guard(self._tracer):
+                command = finalize_memory(arguments, memory, self._error, self.started)
+            return self._prepare_start(command, on_memory=True)
+
+        running = prepared()
+        left = max(0.0, self._ends_at - time.monotonic())
+        freeze(memory, seconds=min(left + _COPY_MARGIN, _LONGEST_COPY))
+        return running if memory.mode == "frozen" else prepared()
 
     def _without_memory(self, arguments: list[str], refusal: FreezeError) -> Command:
         """Let the tracer keep what can be known of the error without any memory.
@@ -205,11 +222,13 @@ class Attempt:
             )
         return command
 
-    def _launch(self, command: Command, *, on_memory: bool) -> Running:
+    def _prepare_start(self, command: Command, *, on_memory: bool) -> Running:
         held = self._memory is not None and self._memory.mode != "frozen"
         self._command = command
         self._name = os.fsdecode(command.argv[0]) if command.argv else ""
-        self._running = start(command, more_input=on_memory, releasable=held)
+        if self._running is not None:  # prepared for a copy that could not be made
+            self._running.discard()
+        self._running = prepare_start(command, more_input=on_memory, releasable=held)
         return self._running
 
     def hand_over(self) -> None:
@@ -236,6 +255,8 @@ class Attempt:
         assert self._running is not None  # noqa: S101 - begin() came first
         assert self._command is not None  # noqa: S101 - likewise
         ends_at = min(latest, self._ends_at)
+        if self._memory is not None:
+            self._memory.close()
         try:
             failure = self._outcome(self._running, ends_at)
         finally:

@@ -7,7 +7,7 @@ that raises: what was opened is noted by the same call of C that opened it.
 
 from bcd.launch.arguments import LONGEST_ARGUMENT, Program, argument
 from bcd.launch.pipes import KEPT_BYTES
-from bcd.launch.running import Running, start
+from bcd.launch.running import Running, prepare, start
 
 __all__ = [
     "KEPT_BYTES",
@@ -15,5 +15,6 @@ __all__ = [
     "Program",
     "Running",
     "argument",
+    "prepare",
     "start",
 ]

@@ -30,10 +30,17 @@ class Descriptors:
 
     def open(self, function: Callable[..., int], *arguments: object) -> int:
         """Call a function of C that opens a descriptor and keeps the GIL; own what it opens."""
+        opened, steps = self.opening(function, *arguments)
+        _linux.in_one_call(steps)
+        return opened[0]
+
+    def opening(
+        self, function: Callable[..., int], *arguments: object
+    ) -> tuple[list[int], list[Callable[[], object]]]:
+        """The steps by which :meth:`open` does that, and the list to which they add the number."""
         opened: list[int] = []
         opening = map(function, *([value] for value in arguments))
-        _linux.in_one_call([partial(opened.extend, opening), partial(self._numbers.update, opened)])
-        return opened[0]
+        return opened, [partial(opened.extend, opening), partial(self._numbers.update, opened)]
 
     def open_null(self) -> int:
         """Open the null device for reading, with the GIL kept, and own it.

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bcd import _greenlets, _linux
+from bcd._linux.libc import LIBC
 from bcd.errors import StartError
 from bcd.launch.arguments import Program, argument
 from bcd.launch.pipes import Descriptors, Feed, Listener, number_of
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-__all__ = ["Running", "start"]
+__all__ = ["Running", "prepare", "start"]
 
 _LONGEST_POLL = 3600.0  # seconds
 _NAP = 0.005  # seconds between looks at a process for which there is no pidfd
 _DEATH = 0.02  # seconds that a killed process may take before somebody else waits for it
+_PIDFD_OPEN = 434  # on all machines. Source: asm-generic/unistd.h
 _FEED_LOOK = 0.001  # seconds between attempts to write while the GIL is kept
 
 
@@ -46,7 +48,8 @@ class Running:
     pid: int | None = None
     adopted = False
 
-    def __init__(self) -> None:
+    def __init__(self, command: Program) -> None:
+        self._command = command
         self.over = False
         self.status: int | None = None
         self._owner = os.getpid()
@@ -56,6 +59,8 @@ class Running:
         self._listeners: dict[int, Listener] = {}
         self._pidfd: int | None = None
         self._release: tuple[int, int] | None = None
+        self._spawn: _linux.Spawn | None = None
+        self._theirs: list[int] = []
         _alive.add(weakref.ref(self, _alive.discard))
 
     def is_own(self) -> bool:
@@ -78,8 +83,9 @@ class Running:
         ends = (self._feed, *self._listeners.values())
         return next((end.fault for end in ends if end is not None and end.fault), None)
 
-    def launch(self, command: Program, *, more_input: bool, releasable: bool) -> None:
-        """Start the program, with the GIL kept where nothing but pipes has to be opened."""
+    def prepare(self, *, more_input: bool, releasable: bool) -> None:
+        """Do all but start the program."""
+        command = self._command
         stdin = self._input(command.stdin, more_input=more_input)
         stdout = self._output(1, command.stdout)
         stderr = self._output(2, command.stderr)
@@ -90,9 +96,33 @@ class Running:
         if self._feed is not None:
             self._feed.push()
         argv = [command.argv[0], *map(argument, command.argv[1:])]
-        self.pid = _linux.spawn(argv, env=command.env, cwd=command.cwd, descriptors=table)
-        self._open_pidfd(self.pid)
-        self._descriptors.close(stdout, stderr, *([] if self._feed else [stdin]))
+        self._spawn = _linux.Spawn(argv, env=command.env, cwd=command.cwd, descriptors=table)
+        # What it opens is close-on-exec. Source: pidfd_open(2)
+        self._opening = self._descriptors.opening(LIBC.syscall, _PIDFD_OPEN, self._spawn.child, 0)
+        self._theirs = [stdout, stderr, *([] if self._feed else [stdin])]
+
+    def start(self) -> None:
+        """Start the program that was prepared, with the GIL kept.
+
+        Raises:
+            StartError: It could not be started; the message names its path (rule 13).
+        """
+        assert self._spawn is not None  # noqa: S101 - prepare() came first
+        try:
+            opened, steps = self._opening
+            self.pid = self._spawn.start(steps)
+            if opened[0] >= 0:  # else an old kernel, a sandbox, or it is gone
+                self._pidfd = opened[0]
+        except BaseException as error:
+            self.discard()
+            if not isinstance(error, Exception):
+                raise
+            raise StartError(_refusal(self._command, error)) from error
+
+    def settle(self) -> None:
+        """Let go of what only the start needed. Idempotent."""
+        self._spawn = None
+        self._descriptors.close(*self._theirs)
 
     def _input(self, source: int | bytes | IO[bytes] | None, *, more_input: bool) -> int:
         if source is None:
@@ -112,11 +142,6 @@ class Running:
         ours, theirs = self._descriptors.pipe()
         self._listeners[number] = Listener(ours, sink)
         return theirs
-
-    def _open_pidfd(self, pid: int) -> None:
-        # The kernel makes them close-on-exec, and os.pidfd_open keeps the GIL.
-        with suppress(AttributeError, OSError):  # an old kernel, a sandbox, or it is gone
-            self._pidfd = self._descriptors.open(os.pidfd_open, pid)
 
     def hold(self, seconds: float) -> bool:
         """Keep the GIL until the tracer lets go: closes its end of the release pipe, or ends.
@@ -143,7 +168,7 @@ class Running:
         """Append the last line of the standard input; keeps the GIL."""
         if self._feed is not None and self._feeding:
             self._feed.add_last(line)
-            self._push()
+            self._feed.push()  # it is closed by those who wait
 
     def wait(self, deadline: float) -> bool:
         """Feed the tracer and listen to it until it ends.
@@ -158,6 +183,8 @@ class Running:
         """
         if self.over:
             return True
+        self.settle()
+        self._push()
         poller, work = self._listen()
         while not self._reap():
             left = min(deadline - time.monotonic(), _LONGEST_POLL)
@@ -291,6 +318,27 @@ def _reap_earlier() -> None:
             _unreaped.remove(running)
 
 
+def prepare(command: Program, *, more_input: bool = False, releasable: bool = False) -> Running:
+    """Do all that comes before a start; keeps the GIL as :func:`start` does.
+
+    The arguments are those of :func:`start`, and so are the errors.
+
+    Returns:
+        The tracer, to be started; the caller has to ``discard`` it.
+    """
+    if _unreaped:
+        _reap_earlier()
+    running = Running(command)
+    try:
+        running.prepare(more_input=more_input, releasable=releasable)
+    except BaseException as error:
+        running.discard()
+        if not isinstance(error, Exception):
+            raise
+        raise StartError(_refusal(command, error)) from error
+    return running
+
+
 def start(command: Program, *, more_input: bool = False, releasable: bool = False) -> Running:
     """Start a tracer; keeps the GIL if its input is bytes and its outputs are left to us.
 
@@ -305,16 +353,8 @@ def start(command: Program, *, more_input: bool = False, releasable: bool = Fals
     Raises:
         StartError: It could not be started; the message names its path (rule 13).
     """
-    if _unreaped:
-        _reap_earlier()
-    running = Running()
-    try:
-        running.launch(command, more_input=more_input, releasable=releasable)
-    except BaseException as error:
-        running.discard()
-        if not isinstance(error, Exception):
-            raise
-        raise StartError(_refusal(command, error)) from error
+    running = prepare(command, more_input=more_input, releasable=releasable)
+    running.start()
     return running
 
 

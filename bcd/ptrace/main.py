@@ -20,7 +20,8 @@ from bcd.ptrace.errors import (
 from bcd.ptrace.layout import Layout
 from bcd.ptrace.memory import LiveMemory, Memory
 from bcd.ptrace.redact import Redactor
-from bcd.ptrace.request import Request, answer, decode, fail, from_arguments, from_line, read_line
+from bcd.ptrace.request import Request, answer, fail, from_arguments, from_line, read_line
+from bcd.ptrace.sequel import Sequel
 from bcd.ptrace.target import Target
 from bcd.ptrace.write import Folder
 
@@ -41,7 +42,6 @@ _LEAST_SECONDS = 1.0
 """It is not interrupted before; what is no value takes its time even if nothing may be read."""
 
 _MOST_SECONDS = 3600.0
-_ANSWER_MS = 1000
 _TOO_LATE = (
     "The program was not held until all was read: that took too long, so that values may not"
     " belong together."
@@ -69,8 +69,8 @@ def main(arguments: Sequence[str], own_folder: str, version: str) -> int:
         posix.nice(_NICENESS)
     _bound_memory()
     try:
-        request, rest = _ask(arguments)
-        path = _take(request, rest, own_folder, version)
+        request, sequel = _ask(arguments)
+        path = _take(request, sequel, own_folder, version)
     except (OSError, ReadError) as error:
         return fail(str(error))
     except MemoryError:
@@ -91,29 +91,32 @@ def _bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def _ask(arguments: Sequence[str]) -> tuple[Request, bytes]:
-    """The request, and what of the second line of standard input is read already."""
+def _ask(arguments: Sequence[str]) -> tuple[Request, Sequel]:
+    """The request, and what follows it on standard input."""
     if arguments:
-        return from_arguments(arguments), b""
+        return from_arguments(arguments), Sequel()
     line, rest = read_line()
-    return from_line(line), rest
+    return from_line(line), Sequel(rest)
 
 
-def _take(request: Request, rest: bytes, own_folder: str, version: str) -> str:
+def _take(request: Request, sequel: Sequel, own_folder: str, version: str) -> str:
+    if request.mode in ("frozen", "recorded"):  # the program goes on, and has said so by now
+        sequel.read()
+        request.copy = sequel.copy
     _end_copy_when_stopped(request)
     try:
-        return _keep(request, rest, own_folder, version)
+        return _keep(request, sequel, own_folder, version)
     finally:
         _end_copy(request)
 
 
-def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
+def _keep(request: Request, sequel: Sequel, own_folder: str, version: str) -> str:
     folder = Folder(request.output)
     if request.record is not None:
         from bcd.ptrace.recorded import Recorded  # for this mode alone
 
         recorded = Recorded(request, own_folder, version)
-        return folder.keep(*recorded.finish(_blocked_ms(request, rest)), request.limits)
+        return folder.keep(*recorded.finish(_blocked_ms(request, sequel)), request.limits)
     _check_interpreter(request)
     own = LiveMemory(posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC))
     layout = calibrate(own)
@@ -134,7 +137,7 @@ def _keep(request: Request, rest: bytes, own_folder: str, version: str) -> str:
     _end_copy(request)
     _interrupt_after(0)
     if held_ms is None:
-        held_ms = _blocked_ms(request, rest)
+        held_ms = _blocked_ms(request, sequel)
     snapshot_id, data = document.finish(held_ms)
     return folder.keep(snapshot_id, data, request.limits)
 
@@ -324,40 +327,11 @@ def _end_copy_when_stopped(request: Request) -> None:
         _signal.signal(number, stop)
 
 
-def _blocked_ms(request: Request, rest: bytes) -> float | None:
-    """How long the program says that it was held: the second line of standard input.
-
-    Args:
-        request: The request.
-        rest: What of that line is read already.
-    """
+def _blocked_ms(request: Request, sequel: Sequel) -> float | None:
+    """How long the program says that it was held."""
     if request.started is None:
         return None
-    data = rest
-    posix.set_blocking(0, False)
-    while b"\n" not in data:
-        try:
-            part = posix.read(0, 4096)
-        except BlockingIOError:
-            if _has_come():
-                continue
-            break
-        if not part:
-            break
-        data += part
-    try:
-        told = decode(data)
-        if not told.get("in_time", True):
-            request.notes.append(_TOO_LATE)
-        return float(told["blocked_ms"])
-    except (ReadError, AttributeError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _has_come() -> bool:
-    """Whether there is more to read of standard input before long."""
-    import select  # 0.1 ms, and seldom is this early
-
-    poll = select.poll()
-    poll.register(0, select.POLLIN)
-    return bool(poll.poll(_ANSWER_MS))
+    sequel.read()
+    if not sequel.in_time:
+        request.notes.append(_TOO_LATE)
+    return sequel.blocked_ms

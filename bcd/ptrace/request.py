@@ -43,7 +43,7 @@ class Request:
         memory: Descriptor of the memory to read, None to open it.
         record: What the program itself recorded of the error, in mode ``recorded`` alone.
         release: Descriptor to close when the program may go on, None where it does not wait.
-        copy: Process id of the frozen copy, None where there is none.
+        copy: Process id of the frozen copy, None where there is none or it is not told yet.
         started: ``time.monotonic()`` when the program asked, None by hand.
         reason: The kind of the snapshot's reason.
         hints: Addresses in the target and the identity of its interpreter.
@@ -221,7 +221,6 @@ def _from_document(document: dict[str, Any]) -> Request:
     else:
         request.memory = int(document["memory"])
     request.release = _optional_int(document.get("release"))
-    request.copy = _optional_int(document.get("copy"))
     # Not in the future, whatever damaged it: no duration may be below zero, or no number.
     request.started = max(0.0, min(time.monotonic(), float(document["started"])))
     request.reason = _one_of(_REASONS, document.get("reason", "error"))

@@ -109,7 +109,6 @@ class PythonTracer(TracerBase):
         request = {
             **self._request(options, error, started),
             "mode": memory.mode,
-            "copy": memory.copy,
             "notes": list(memory.notes),
             "memory": _MEMORY,
             "release": _RELEASE if held else None,

@@ -39,7 +39,7 @@ def copy() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def request(folder: Path, copy: int, **changes: Any) -> bytes:
-    """A request to read a copy whose memory is none."""
+    """A request to read a copy whose memory is none, and what follows once the copy is made."""
     document = {
         "version": 1,
         "arguments": [],
@@ -47,11 +47,12 @@ def request(folder: Path, copy: int, **changes: Any) -> bytes:
         "pid": copy,
         "mode": "frozen",
         "memory": 0,
-        "copy": copy,
         "started": 0.0,
         "hints": {"int": 16},
     }
-    return json.dumps({**document, **changes}).encode() + b"\n"
+    told = {"blocked_ms": 1.5, "in_time": True, "copy": copy}
+    lines = (json.dumps(each).encode() + b"\n" for each in ({**document, **changes}, told))
+    return b"".join(lines)
 
 
 @pytest.mark.parametrize(

@@ -1221,7 +1221,9 @@ def test_without_a_copy_the_program_is_held_until_the_tracer_lets_go(
 ) -> None:
     """By closing the descriptor, by ending, or after a moment at the latest."""
     take = freeze.freeze
-    monkeypatch.setattr(attempt, "freeze", lambda seconds: take(seconds=seconds, limit=0))
+    monkeypatch.setattr(
+        attempt, "freeze", lambda memory, seconds: take(memory, seconds=seconds, limit=0)
+    )
     tracer = FakeMemoryTracer(script)
     result = trace(tracer, detach=True)
     assert result.ok
@@ -1235,7 +1237,7 @@ def test_without_a_copy_the_program_is_held_until_the_tracer_lets_go(
 def test_memory_that_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program goes on."""
 
-    def fail(**_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise FreezeError("no /proc here: mount it")
 
     monkeypatch.setattr(attempt, "freeze", fail)
@@ -1249,7 +1251,7 @@ def test_memory_that_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 def test_a_fault_of_bcd_itself_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even then nothing is raised into the program."""
 
-    def fail(**_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError("a bug")
 
     monkeypatch.setattr(attempt, "freeze", fail)

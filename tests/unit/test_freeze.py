@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +15,9 @@ import pytest
 
 from bcd import _linux
 from bcd.errors import FreezeError
-from bcd.freeze import FrozenMemory, freeze
+from bcd.freeze import FrozenMemory, freeze, prepare
 
 if TYPE_CHECKING:
-    import ctypes
     from collections.abc import Iterator
 
 
@@ -86,6 +88,40 @@ class TestFrozen:
         memory.release()
 
 
+class TestPrepared:
+    def test_the_number_of_the_descriptor_is_known_before(self) -> None:
+        """A tracer can be made ready for it; until then nothing can be read from it."""
+        memory = prepare()
+        number = memory.descriptor
+        assert (memory.mode, memory.copy) == ("frozen", None)
+        assert not os.get_inheritable(number)
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.read(number, 1)
+        assert freeze(memory, seconds=30) is memory
+        assert memory.descriptor == number
+        address = id(object)
+        assert os.pread(number, 8, address) == ctypes.string_at(address, 8)
+        memory.release()
+
+    def test_what_was_never_frozen_is_given_back(self) -> None:
+        """An object that was only prepared keeps no descriptor when it goes."""
+        prepare()
+
+    def test_without_a_free_descriptor_the_limit_is_named(self) -> None:
+        """The error says what to raise."""
+        code = (
+            "import resource\n"
+            "from bcd import errors, freeze\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+            "try:\n"
+            "    freeze.prepare()\n"
+            "except errors.FreezeError as error:\n"
+            "    print(error)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert b"Too many open files; raise the limit on open files" in done.stdout
+
+
 class TestInPlace:
     def test_a_large_process_is_not_copied(self) -> None:
         """Above the limit the process itself is read, and a note tells both sizes."""
@@ -99,14 +135,13 @@ class TestInPlace:
 
     def test_a_copy_that_cannot_be_opened_is_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where only the copy's memory is refused, no copy is left and the note says why."""
-        genuine = _linux.open_memory
+        genuine = _linux.copy_memory
 
-        def refuse_the_copy(pid: int | None, opened: list[int]) -> None:
-            if pid is not None:
-                raise OSError(errno.EACCES, os.strerror(errno.EACCES), f"/proc/{pid}/mem")
-            genuine(pid, opened)
+        def refuse(seconds: int, child: ctypes.c_int, number: int) -> None:
+            genuine(seconds, child, number)
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), f"/proc/{child.value}/mem")
 
-        monkeypatch.setattr(_linux, "open_memory", refuse_the_copy)
+        monkeypatch.setattr(_linux, "copy_memory", refuse)
         memory = freeze(seconds=30)
         assert (memory.mode, memory.copy) == ("gil-held", None)
         assert "mem: Permission denied" in memory.notes[0]
@@ -120,17 +155,19 @@ class TestFailure:
         with pytest.raises(FreezeError, match=r"because this is a toaster: use another tracer"):
             freeze(seconds=30)
 
-    def test_an_interrupt_between_copy_and_open_leaves_nothing(
+    def test_an_interrupt_once_there_is_a_copy_leaves_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A Ctrl-C when the copy exists already passes through, and the copy is ended."""
+        genuine = _linux.copy_memory
         copies: list[int | None] = []
 
-        def interrupt(pid: int | None, _: list[int]) -> None:
-            copies.append(pid)
+        def interrupt(seconds: int, child: ctypes.c_int, number: int) -> None:
+            genuine(seconds, child, number)
+            copies.append(child.value)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(_linux, "open_memory", interrupt)
+        monkeypatch.setattr(_linux, "copy_memory", interrupt)
         with pytest.raises(KeyboardInterrupt):
             freeze(seconds=30)
         assert copies[0] is not None
@@ -139,10 +176,10 @@ class TestFailure:
     def test_an_interrupt_before_the_copy_passes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An object with nothing in it is given back without harm."""
 
-        def interrupt(_seconds: int, _child: ctypes.c_int) -> None:
+        def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(_linux, "clone_sleeper", interrupt)
+        monkeypatch.setattr(_linux, "copy_memory", interrupt)
         with pytest.raises(KeyboardInterrupt):
             freeze(seconds=30)
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from bcd import _greenlets, _linux
+from bcd._linux import libc
 from bcd.errors import StartError
 from bcd.launch import KEPT_BYTES, LONGEST_ARGUMENT, Running, argument, running, start
 from bcd.tracer import Command
@@ -97,11 +98,7 @@ def _nothing_is_left() -> Iterator[None]:
 @pytest.fixture
 def no_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel or a sandbox without pidfd_open."""
-
-    def refused(*_: object) -> int:
-        raise OSError(38, "Function not implemented")
-
-    monkeypatch.setattr(os, "pidfd_open", refused)
+    monkeypatch.setattr(libc.LIBC, "syscall", lambda *_: -1)
 
 
 def test_outputs_and_status_are_collected() -> None:

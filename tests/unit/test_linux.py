@@ -78,7 +78,7 @@ def look(
     with a_pipe() as (end, other_end):
         argv = [sys.executable, "-I", "-S", "-c", SEE_ITSELF, *arguments]
         table = {0: null, 1: other_end, 2: 2}
-        pid = _linux.spawn(argv, env=env, cwd=cwd, descriptors=table)
+        pid = _linux.Spawn(argv, env=env, cwd=cwd, descriptors=table).start()
         _linux.close(other_end)
         with open(end, "rb", closefd=False) as pipe:
             answer = pipe.read()
@@ -167,7 +167,7 @@ class TestSpawn:
         cases = [(tmp_path / "missing", errno.ENOENT), (tmp_path, errno.EACCES)]
         for path, code in [*cases, (plain, errno.EACCES)]:
             with pytest.raises((FileNotFoundError, PermissionError)) as caught:
-                _linux.spawn([str(path)], descriptors={0: null, 1: null, 2: null})
+                _linux.Spawn([str(path)], descriptors={0: null, 1: null, 2: null}).start()
             assert (caught.value.errno, caught.value.filename) == (code, str(path))
 
     def test_an_error_of_the_folder_names_the_folder(self, null: int, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ class TestSpawn:
     def test_a_failed_start_leaves_no_child(self, null: int, tmp_path: Path) -> None:
         """There is nothing to wait for after an error."""
         with pytest.raises(FileNotFoundError):
-            _linux.spawn([str(tmp_path / "no")], descriptors={0: null, 1: null, 2: null})
+            _linux.Spawn([str(tmp_path / "no")], descriptors={0: null, 1: null, 2: null}).start()
         with pytest.raises(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
 
@@ -207,7 +207,9 @@ class TestSpawn:
         try:
             with a_pipe() as (end, other_end):
                 argv = [sys.executable, "-I", "-S", "-c", SEE_ITSELF]
-                pid = _linux.spawn(argv, descriptors={0: null, 1: other_end, 2: 2, **wanted})
+                pid = _linux.Spawn(
+                    argv, descriptors={0: null, 1: other_end, 2: 2, **wanted}
+                ).start()
                 os.waitpid(pid, 0)
                 opened = json.loads(_linux.read(end, 65536))["opened"]
         finally:
@@ -225,7 +227,7 @@ class TestSpawn:
             "os.dup2(1, 10)\nos.close(0)\nos.close(1)\nos.close(2)\n"
             f"os.open({str(tmp_path / 'out')!r}, os.O_CREAT | os.O_WRONLY)\n"  # gets number 0
             "os.open(os.devnull, os.O_RDWR)\n"  # gets number 1
-            "pid = _linux.spawn(['/bin/echo', 'heard'], descriptors={0: 1, 1: 0, 2: 10})\n"
+            "pid = _linux.Spawn(['/bin/echo', 'heard'], descriptors={0: 1, 1: 0, 2: 10}).start()\n"
             "os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
         )
         subprocess.run([sys.executable, "-c", source], check=True)

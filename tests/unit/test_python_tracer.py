@@ -17,7 +17,7 @@ import pytest
 from bcd import _linux, tracers
 from bcd.errors import ConfigError, FinalizeError
 from bcd.folder import snapshot_folder
-from bcd.freeze import freeze
+from bcd.freeze import freeze, prepare
 from bcd.tracer import Command, LogPriority, MemoryTracer, TraceOptions
 from bcd.tracers._log import StderrLog
 from bcd.tracers._options import OptionList
@@ -32,9 +32,10 @@ class FakeMemory:
 
     descriptor = 17
 
-    def __init__(self, mode: str, copy: int | None, notes: Sequence[str] = ()) -> None:
+    copy = None
+
+    def __init__(self, mode: str, notes: Sequence[str] = ()) -> None:
         self.mode = mode
-        self.copy = copy
         self.notes = notes
 
 
@@ -53,7 +54,7 @@ class FakeLog:
         self.calls.append((level,))
 
 
-FROZEN = FakeMemory("frozen", 4321)
+FROZEN = FakeMemory("frozen")
 
 
 @pytest.fixture
@@ -229,7 +230,6 @@ class TestCommand:
             "arguments": options,
             "output": str(tmp_path),
             "mode": "frozen",
-            "copy": 4321,
             "notes": [],
             "pid": os.getpid(),
             "memory": 3,
@@ -251,10 +251,10 @@ class TestCommand:
 
     def test_a_process_read_in_place_waits_for_the_release(self, tracer: MemoryTracer) -> None:
         """Where there is no copy, the program says when the process may go on."""
-        memory = FakeMemory("gil-held", None, ["Too large."])
+        memory = FakeMemory("gil-held", ["Too large."])
         command = tracer.finalize_memory([], memory, None, 0)
         request = request_of(command)
-        assert (request["mode"], request["copy"], request["release"]) == ("gil-held", None, 4)
+        assert (request["mode"], request["release"]) == ("gil-held", 4)
         assert request["notes"] == ["Too large."]
         assert command.released_by == 4
 
@@ -319,14 +319,11 @@ class TestCommand:
         os.close(reading)
 
     def test_takes_a_real_memory(self, tracer: MemoryTracer) -> None:
-        """What freeze() gives is what the tracer takes."""
-        memory = freeze(seconds=30)
-        try:
-            command = tracer.finalize_memory([], memory, None, 0)
-            assert command.descriptors == {3: memory.descriptor}
-            assert request_of(command)["copy"] == memory.copy
-        finally:
-            memory.release()
+        """What is to be frozen is what the tracer takes."""
+        memory = prepare()
+        command = tracer.finalize_memory([], memory, None, 0)
+        assert command.descriptors == {3: freeze(memory, seconds=30).descriptor}
+        memory.release()
 
     def test_without_memory_it_attaches(self, tracer: MemoryTracer, tmp_path: Path) -> None:
         """The options in the program's own grammar follow the process and the folder."""

@@ -13,6 +13,7 @@ import time
 
 import bcd
 from bcd.engine import background
+from bcd.launch import Running
 from bcd.tracer import Command, TraceOptions
 from bcd.tracers._options import OptionList
 
@@ -44,10 +45,11 @@ class FrozenTracer(LiveTracer):
 
     def finalize_memory(self, options, memory, error, started):
         script = (
-            f"read line < {folder}/fifo; grep -q . /proc/{memory.copy}/maps && echo > {folder}/done"
-            f"; kill -9 {memory.copy}"
+            "read first; read told; copy=${told##*\\\"copy\\\": }; copy=${copy%\\}}; "
+            f"read line < {folder}/fifo; grep -q . /proc/$copy/maps && echo > {folder}/done"
+            "; kill -9 $copy"
         )
-        return Command(argv=["/bin/sh", "-c", script])
+        return Command(argv=["/bin/sh", "-c", script], stdin=b"\n")
 
 
 def say(text):
@@ -128,10 +130,16 @@ elif way == "in the middle of a start":
         """Is still being started when the process ends, and starts no second time."""
 
         def finalize_memory(self, options, memory, error, started):
-            freezing.set()
-            ending.wait(1)
-            say(f"copy {memory.copy}")
+            memories.append(memory)
             return Command(argv=["/bin/true"])
+
+    def start(running):
+        freezing.set()
+        ending.wait(1)
+        say(f"copy {memories[-1].copy}")
+        starting(running)
+
+    memories, starting, Running.start = [], Running.start, start
 
     def work():
         bcd.trace(LateTracer())

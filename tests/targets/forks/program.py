@@ -20,6 +20,7 @@ os.register_at_fork(after_in_child=lambda: [step() for step in in_child])
 import bcd
 from bcd.engine.attempt import GATE
 from bcd.integrations._suppressed import Suppressed
+from bcd.launch import Running
 from bcd.tracer import Command, TraceOptions
 from bcd.tracers._options import OptionList
 
@@ -153,15 +154,16 @@ def during_a_freeze():
     """Another thread has made the copy, and no tracer yet."""
     frozen, forked_by_then = threading.Event(), threading.Event()
 
-    class HesitantTracer(FrozenTracer):
-        def finalize_memory(self, options, memory, error, started):
-            frozen.set()
-            forked_by_then.wait(FOREVER)
-            return self.finalize(options)
+    def start(running):
+        frozen.set()
+        forked_by_then.wait(FOREVER)
+        starting(running)
 
-    thread = threading.Thread(target=bcd.trace, args=(HesitantTracer(),))
+    starting, Running.start = Running.start, start
+    thread = threading.Thread(target=bcd.trace, args=(FrozenTracer(),))
     thread.start()
     frozen.wait(FOREVER)
+    Running.start = starting
     held = [path for _, path in descriptors() if path.endswith("/mem")]
     free = lambda: not [path for _, path in descriptors() if path.endswith("/mem")]
     statuses = ends([forked(lambda: free() and traces_itself(FrozenTracer()))])

@@ -68,7 +68,7 @@ def spawn_once(null):
     pid = None
     try:
         armed = True
-        pid = _linux.spawn(["/bin/sleep", "60"], descriptors={0: null, 1: null, 2: null})
+        pid = _linux.Spawn(["/bin/sleep", "60"], descriptors={0: null, 1: null, 2: null}).start()
         armed = False
         return True
     finally:

@@ -35,9 +35,8 @@ def read_as_tracer(interpreter, memory, address):
     null = os.open(os.devnull, os.O_RDWR)
     target = str(memory.copy or os.getpid())
     argv = [interpreter, "-I", "-S", "-c", READER, str(address), target]
-    tracer = _linux.spawn(
-        argv, descriptors={0: null, 1: other_end, 2: 2, 3: memory.descriptor}
-    )
+    table = {0: null, 1: other_end, 2: 2, 3: memory.descriptor}
+    tracer = _linux.Spawn(argv, descriptors=table).start()
     memory.close()
     _linux.close(other_end)
     with open(end, "rb") as pipe:

@@ -9,10 +9,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 
 from bcd import Command, GlobalConfig, PythonTracer, TraceOptions
 from bcd import register, unregister, update_config
+from bcd.launch import Running
 from bcd.tracers._log import StderrLog
 from bcd.tracers._options import OptionList
 
@@ -79,12 +81,10 @@ def exit_now():
 
 
 class SlowToStart(PythonTracer):
-    copy = None
+    memory = None
 
     def finalize_memory(self, options, memory, error, started):
-        say("frozen", memory.copy)
-        self.copy = memory.copy
-        time.sleep(0.3)  # as where another thread has the GIL
+        self.memory = memory
         return super().finalize_memory(options, memory, error, started)
 
 
@@ -92,10 +92,18 @@ def exit_in_start():
     """End while the copy is made and its tracer is not started yet."""
     slow = SlowToStart(folder=os.environ["FOLDER"])
     slow.set_sigset(signal.SIGUSR1)
+    starting, frozen = Running.start, threading.Event()
+
+    def start(running):
+        say("frozen", slow.memory.copy)
+        frozen.set()
+        time.sleep(0.3)  # as where another thread has the GIL
+        starting(running)
+
+    Running.start = start
     register(slow)
     say("ready")
-    while slow.copy is None:
-        time.sleep(0.001)
+    frozen.wait()
     sys.exit(5)
 
 

@@ -25,7 +25,6 @@ DOCUMENT = {
     ],
     "output": "/folder/\udce9",
     "mode": "frozen",
-    "copy": 4321,
     "notes": ["a note"],
     "pid": 4320,
     "memory": 3,
@@ -54,7 +53,7 @@ class TestLine:
         assert request.attributes == {"error": "boom: twice"}
         assert request.classifiers == ["ValueError"]
         assert request.output == "/folder/\udce9"
-        assert (request.mode, request.copy, request.memory) == ("frozen", 4321, 3)
+        assert (request.mode, request.copy, request.memory) == ("frozen", None, 3)
         assert (request.release, request.started, request.reason) == (None, 1.25, "error")
         assert request.hints == DOCUMENT["hints"]
         assert request.limits["depth"] == 5
@@ -66,16 +65,10 @@ class TestLine:
         slim = {
             key: value
             for key, value in DOCUMENT.items()
-            if key
-            not in ("copy", "notes", "release", "reason", "limits", "redact", "reveal", "wall")
+            if key not in ("notes", "release", "reason", "limits", "redact", "reveal", "wall")
         }
         request = from_line(json.dumps(slim).encode())
-        assert (request.copy, request.release, request.notes, request.reason) == (
-            None,
-            None,
-            [],
-            "error",
-        )
+        assert (request.release, request.notes, request.reason) == (None, [], "error")
 
     @pytest.mark.parametrize("started", ["1e300", "Infinity", "NaN", "-1", "-1e300", "-Infinity"])
     def test_a_start_that_cannot_be(self, started: str) -> None:
