@@ -7,7 +7,7 @@ import sys
 
 from tests.bench.tables import machine
 
-QUESTIONS = ("engine", "success", "failure", "picture", "storm", "store", "forward")
+QUESTIONS = ("engine", "success", "failure", "live", "picture", "storm", "store", "forward")
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["celery_task", "flask_app", "prepare", "starlette_app"]
+__all__ = ["celery_task", "flask_app", "objects_of", "prepare", "starlette_app"]
 
 
 @dataclass
@@ -57,6 +57,11 @@ def descend(frames: int, what: str) -> None:
         payload = _payloads.get(what)
         raise ValueError(f"no rate for {label}: {cart.owner} owes {total}, {payload is None}")
     descend(frames - 1, what)
+
+
+def objects_of(megabytes: int) -> list[bytes]:
+    """Make small objects that take so much memory."""
+    return [b"%400d" % number for number in range(megabytes * 1_000_000 // 448)]
 
 
 _payloads: dict[str, object] = {}

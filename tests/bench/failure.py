@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import bcd
 from bcd.integrations import asgi
 from bcd.integrations.flask import Bcd
-from tests.bench.apps import flask_app, prepare, starlette_app
+from tests.bench.apps import flask_app, objects_of, prepare, starlette_app
 from tests.bench.calls import asgi_request, call_asgi, call_wsgi, wsgi_request
 from tests.bench.peers import SENTRY, start_sentry
 from tests.bench.rounds import added, interleave, quiet
@@ -43,7 +43,6 @@ SCENES = {
     "Flask, 10 frames": ("flask", 10, "nothing"),
     "Flask, 200 frames": ("flask", 200, "nothing"),
 }
-MEGABYTE = 1_000_000
 _OTHERS = 50
 """Requests that succeed before each one that fails; after an earlier trace the first to write
 to a page pays for that, and at the default rate limit it would not be the traced error."""
@@ -61,7 +60,7 @@ class Failing:
     """
 
     def __init__(self, kind: str, heap: int) -> None:
-        self._ballast = [b"%400d" % number for number in range(heap * MEGABYTE // 448)]
+        self._ballast = objects_of(heap)
         if kind == "sentry":
             start_sentry()
         self._starlette: Any = starlette_app()

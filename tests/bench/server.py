@@ -1,4 +1,4 @@
-"""The applications that storm.py has servers serve; BENCH_KIND says which variant."""
+"""The applications that storm.py and live.py have servers serve; BENCH_KIND says which variant."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import bcd
 from bcd.integrations.flask import Bcd
 from bcd.integrations.starlette import instrument
-from tests.bench.apps import flask_app, starlette_app
+from tests.bench.apps import flask_app, objects_of, starlette_app
 from tests.bench.peers import start_sentry
 
 KIND = os.environ.get("BENCH_KIND", "bare")
 
+ballast = objects_of(int(os.environ.get("BENCH_HEAP", "0")))
 if KIND == "sentry":
     start_sentry()
 app = starlette_app()

@@ -50,19 +50,21 @@ def gunicorn(port: int, log_level: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def served(
+def served(  # noqa: PLR0913 - all but the first three are options, given by name
     by: Callable[[int, str], list[str]],
     kind: str,
     folder: str,
     *,
     quiet: bool,
     rate_limit: float = 3,
+    heap: int = 0,
 ) -> Iterator[str]:
     """A server of its own; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", *by(port, "critical" if quiet else "error")]
     settings = {"BENCH_KIND": kind, "BENCH_RATE_LIMIT": str(rate_limit), "BCD_DIR": folder}
+    settings["BENCH_HEAP"] = str(heap)
     settings["BCD_LIMITS"] = "alike=200"  # all are counted
     settings["BENCH_QUIET"] = "1" if quiet else ""
     with (
