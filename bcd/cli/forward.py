@@ -38,8 +38,16 @@ _NAMED_AT_ONCE = 5
     metavar="URL",
     help="Such as postgresql://USER@HOST/DATABASE.  [default: $BCD_STORE]",
 )
-@click.option("--once/--watch", default=True, help="Send what there is, or also what comes.")
-@click.option("--keep/--remove", default=True, help="Whether a file stays when it was sent.")
+@click.option(
+    "--once/--watch",
+    default=True,
+    help="Send what there is, or also what comes.  [default: --once]",
+)
+@click.option(
+    "--keep/--remove",
+    default=True,
+    help="Whether a file stays when it was sent.  [default: --keep]",
+)
 @click.option("--again", is_flag=True, help="Send also what the database has removed since.")
 @click.option("--json", "as_json", is_flag=True, help="Print at the end what was done as JSON.")
 @folder_option

@@ -21,14 +21,13 @@ from bcd.report.listing import file_size, listing_lines
 from bcd.snapshot.codec import time_text
 from bcd.snapshot.dump import Dump, read_dump
 from bcd.snapshot.head import read_head
-from bcd.store.kept import Folder
+from bcd.store.kept import Folder, Kept
 from bcd.store.retention import Bounds, remove, superfluous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bcd.snapshot.head import Head
-    from bcd.store.kept import Kept
 
 __all__ = ["prune_command"]
 
@@ -119,7 +118,7 @@ def _prune_folder(path: str, bounds: Bounds, *, dry_run: bool, yes: bool, as_jso
         leftovers, removed = found.leftovers, unwanted
         if not dry_run and (yes or not unwanted or _may(f"remove {_words(unwanted)}")):
             removed = remove(opened, watched(unwanted, "removing", len(unwanted)))
-            opened.remove(leftovers)
+            remove(opened, [Kept((name,), 0) for name in leftovers])
         elif not dry_run:
             leftovers, removed = (), []
     staying = _without(found.kept, removed)
@@ -150,12 +149,14 @@ def _show(folder: Folder, unwanted: Sequence[Kept]) -> None:
     width = terminal_width()
     shown = unwanted if width is None else unwanted[:_ON_A_TERMINAL]
     now = datetime.now(UTC) if width is not None else None
+    damaged: list[str] = []
     for start in range(0, len(shown), _AT_ONCE):
         heads = [_head(folder, each) for each in shown[start : start + _AT_ONCE]]
-        print_warnings(head for head in heads if isinstance(head, str))
+        damaged += [head for head in heads if isinstance(head, str)]
         readable = [head for head in heads if head is not None and not isinstance(head, str)]
         if readable:
             print_lines(listing_lines(readable, now=now, width=width))
+    print_warnings(damaged)
     if len(unwanted) > len(shown):
         print_message(f"and {len(unwanted) - len(shown)} more, newer ones")
 
