@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcd.cli._reading import bring_up_to_date
 from bcd.folder import snapshot_folder
 
 if TYPE_CHECKING:
@@ -33,8 +34,13 @@ def index(folder: str | None, store: str | None) -> Index:
     """Open the folder or the database that was asked for; a folder goes before ``BCD_STORE``.
 
     Raises:
-        StoreError: It cannot be used.
+        SnapshotError: The folder cannot be read.
+        StoreError: The index or the database cannot be used.
     """
-    from bcd.store.sql.opening import open_store  # what it needs is in an extra
+    from bcd.store.sql.opening import is_url, open_store  # what it needs is in an extra
 
-    return open_store(snapshot_folder(folder) if folder or not store else store)
+    place = snapshot_folder(folder) if folder or not store else store
+    opened = open_store(place)
+    if not is_url(place):
+        bring_up_to_date(place)
+    return opened

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bcd.store.base import DumpEntry, Found, FoundDump, Group
     from bcd.store.matching import AnyHead
 
-__all__ = ["Kinds", "Place", "find", "kinds", "newest", "opened"]
+__all__ = ["Kinds", "Place", "bring_up_to_date", "find", "kinds", "newest", "opened"]
 
 Place: TypeAlias = "FolderStore | Index"
 _READING = "Reading snapshots"
@@ -101,6 +101,17 @@ def kinds(place: Place, wanted: Filter | None, limit: int | None) -> Kinds:
             return _indexed_kinds(_index_of(place, bar), wanted, limit, place.hint(wanted))
         except (ImportError, StoreError):
             return _kinds_of_files(place, wanted, limit)
+
+
+def bring_up_to_date(folder: str) -> None:
+    """Read what is new in a folder into its index, so that no one waits for that later.
+
+    Raises:
+        SnapshotError: The folder cannot be read.
+        StoreError: The index cannot be used.
+    """
+    with Bar(_READING, None) as bar:
+        _index_of(FolderStore(folder), bar).groups(Filter(), limit=1)
 
 
 def _index_of(place: FolderStore, bar: Bar) -> Index:

@@ -13,7 +13,6 @@ from bcd.cli._folder import folder_option
 from bcd.cli._index import index, store_option
 from bcd.cli._output import print_message
 from bcd.errors import ConfigError
-from bcd.store.base import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +67,6 @@ def serve_command(  # noqa: PLR0913 - one for each option
     access = _access(host, _token(token_file))
     with listen(host, port) as listener:
         opened = index(folder, store)
-        opened.groups(Filter(), limit=1)  # reads what is new in a folder, before anyone waits
         address = address_of(listener)
 
         def started() -> None:

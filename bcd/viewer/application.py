@@ -12,10 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bcd.errors import SnapshotCorrupt, SnapshotNotFound, SnapshotTooNew, StoreError
+from bcd.errors import BcdError, SnapshotCorrupt, SnapshotNotFound, SnapshotTooNew, StoreError
+from bcd.report.line import printable
 from bcd.report.page.render import asset
 from bcd.viewer.answers import refusal
 from bcd.viewer.api import Api
+from bcd.viewer.asked import MissingError, ask_health
 from bcd.viewer.asking import Asker
 from bcd.viewer.guard import Guard
 from bcd.viewer.pages import Pages
@@ -40,9 +42,10 @@ _ASSETS = Path(__file__).parent / "assets"
 _KINDS = {"css": "text/css", "js": "text/javascript"}
 _STATUS: Mapping[type, HTTPStatus] = {
     BadQueryError: HTTPStatus.BAD_REQUEST,
-    SnapshotNotFound: HTTPStatus.NOT_FOUND,
+    MissingError: HTTPStatus.NOT_FOUND,
     SnapshotCorrupt: HTTPStatus.INTERNAL_SERVER_ERROR,
     SnapshotTooNew: HTTPStatus.NOT_IMPLEMENTED,
+    SnapshotNotFound: HTTPStatus.SERVICE_UNAVAILABLE,  # a folder that cannot be read
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _WRONG = {
@@ -92,8 +95,8 @@ def _get(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route
 def _health(index: Index, asker: Asker) -> Callable[[Request], Awaitable[Response]]:
     async def health(_: Request) -> Response:
         try:
-            await asker.ask(index.check)
-        except StoreError:
+            await asker.ask(lambda: ask_health(index))
+        except BcdError:
             content = {"status": "unavailable", "reason": "the store does not answer"}
             return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ok"})
@@ -114,7 +117,7 @@ async def _asset(request: Request) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     status = _status(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        sys.stderr.write(f"bcd: {error}\n")
+        sys.stderr.write(f"bcd: {printable(str(error))}\n")
     answer = refusal(request, status, str(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = "5"

@@ -20,13 +20,26 @@ if TYPE_CHECKING:
     from bcd.viewer.query import Query
     from bcd.viewer.releases import Release
 
-__all__ = ["PAGE_SIZE", "GroupAnswer", "GroupsAnswer", "ask_group", "ask_groups", "ask_snapshot"]
+__all__ = [
+    "PAGE_SIZE",
+    "GroupAnswer",
+    "GroupsAnswer",
+    "MissingError",
+    "ask_group",
+    "ask_groups",
+    "ask_health",
+    "ask_snapshot",
+]
 
 PAGE_SIZE = 50
 
 _CHOICES = {"service": SERVICE, "release": RELEASE, "route": "http.route"}
 _HOUR = timedelta(hours=1)
 _WEEK = timedelta(days=7)
+
+
+class MissingError(Exception):
+    """There is no such group or snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +96,17 @@ def ask_group(index: Index, fingerprint: str, query: Query) -> GroupAnswer:
     """Ask for what is known of a group.
 
     Raises:
-        SnapshotNotFound: There is no such group.
+        MissingError: There is no such group.
     """
     if not is_fingerprint(fingerprint):
-        raise SnapshotNotFound("the name of a group is 16 digits of 0 to 9 and a to f")
+        raise MissingError("the name of a group is 16 digits of 0 to 9 and a to f")
     wanted = replace(query.wanted, fingerprint=fingerprint)
     page = index.groups(wanted, limit=1, spans=_spans(query))
     fits = bool(page.groups)
     if not fits:
         page = index.groups(Filter(fingerprint=fingerprint), limit=1)
     if not page.groups:
-        raise SnapshotNotFound(f"there is no group {fingerprint}, or no snapshot of it any more")
+        raise MissingError(f"there is no group {fingerprint}, or no snapshot of it any more")
     group = page.groups[0]
     snapshots = index.snapshots(wanted, limit=PAGE_SIZE, before=query.before)
     common = index.common(fingerprint, wanted) if fits else {}
@@ -106,18 +119,33 @@ def ask_snapshot(index: Index, snapshot_id: str) -> Found:
     """Ask for one snapshot.
 
     Raises:
-        SnapshotNotFound: There is none of that id.
+        MissingError: There is none of that id.
         SnapshotCorrupt: It is damaged.
         SnapshotTooNew: It has a format newer than this bcd.
     """
     if not is_id(snapshot_id):  # a store finds more than ids: the begin of one, a path
-        raise SnapshotNotFound("the id of a snapshot is 26 digits and capital letters")
-    found = index.find(snapshot_id)
+        raise MissingError("the id of a snapshot is 26 digits and capital letters")
+    try:
+        found = index.find(snapshot_id)
+    except SnapshotNotFound:  # its message is for those who have the store before them
+        raise MissingError(f"there is no snapshot {snapshot_id}, or not any more") from None
     if not isinstance(found, Found):
-        raise SnapshotNotFound(
+        raise MissingError(
             f"{snapshot_id} is a dump of {found.dump.tool.name}, which `bcd show` shows"
         )
     return found
+
+
+def ask_health(index: Index) -> None:
+    """See whether the store answers.
+
+    Raises:
+        BcdError: It does not.
+    """
+    try:
+        index.check()
+    except SnapshotNotFound:  # nor does a folder that comes to be with the first error
+        index.groups(Filter(), limit=1)
 
 
 def _spans(query: Query) -> int:

@@ -71,5 +71,10 @@ class Asker:
                 loop.call_soon_threadsafe(settle, value, error)
 
         # The interpreter waits for the threads of a pool at its end, and for no daemon.
-        Thread(target=work, name="bcd-store", daemon=True).start()
+        thread = Thread(target=work, name="bcd-store", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._places.release()
+            raise StoreError("no thread can be started to ask the store; try again") from None
         return answer

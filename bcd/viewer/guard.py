@@ -6,6 +6,7 @@ import sys
 import traceback
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -36,7 +37,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _LONGEST_URL = 4096
-_OPEN_TO_ALL = ("/health", "/login", "/assets/")
+_OPEN_TO_ALL = ("/health", "/login")
+_ASSETS = "/assets/"
 _PAGE_METHODS = ("GET", "HEAD")
 
 
@@ -68,9 +70,8 @@ class Guard:
             await send(message)
 
         request = Request(scope, receive)
-        refused = self._refused(request)
         try:
-            await (refused or self._app)(scope, receive, guarded)
+            await (self._refused(request) or self._app)(scope, receive, guarded)
         except Exception as error:  # noqa: BLE001 - the server goes on, the reader is told
             _report(scope["path"], error)
             if not begun:
@@ -94,7 +95,7 @@ class Guard:
                 "to reach it by another one start it with --host and a token"
             )
             return refusal(request, HTTPStatus.MISDIRECTED_REQUEST, words)
-        if path.startswith(_OPEN_TO_ALL):
+        if path in _OPEN_TO_ALL or path.startswith(_ASSETS):
             return None
         if self._access.admits(headers.get("authorization", ""), headers.get("cookie", "")):
             return None
@@ -114,9 +115,10 @@ def _unauthorized(request: Request) -> Response:
 
 
 def _here(request: Request) -> str:
-    """The path and query that a request asks for."""
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    """The path and query that a request asks for, without the name that it calls the server by."""
+    path = quote(request.scope["path"])
+    query = request.scope["query_string"].decode("ascii", "replace")
+    return f"{path}?{query}" if query else path
 
 
 def _report(path: str, error: Exception) -> None:

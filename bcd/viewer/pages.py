@@ -61,10 +61,10 @@ class Pages:
         """Show one group."""
         query = _query(request, FILTERS | {"before"})
         fingerprint = request.path_params["fingerprint"]
-        if query.empty:
-            return _clean(request.url.path, query)
-        answer = await self._asker.ask(lambda: ask_group(self._index, fingerprint, query))
         path = f"/groups/{fingerprint}"
+        if query.empty:
+            return _clean(path, query)
+        answer = await self._asker.ask(lambda: ask_group(self._index, fingerprint, query))
         return page(self._filled("group.html", query, path, _group_content(answer, query, path)))
 
     async def snapshot(self, request: Request) -> Response:

@@ -53,7 +53,12 @@ class SigningIn:
             return page(filled("login.html", content), HTTPStatus.UNAUTHORIZED)
         answer = _to(further)
         answer.set_cookie(
-            COOKIE, self._access.new_session(), max_age=SESSION_S, httponly=True, samesite="strict"
+            COOKIE,
+            self._access.new_session(),
+            max_age=SESSION_S,
+            secure=request.headers.get("x-forwarded-proto") == "https",  # a proxy with TLS
+            httponly=True,
+            samesite="strict",
         )
         return answer
 

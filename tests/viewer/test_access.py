@@ -72,6 +72,15 @@ def test_a_browser_signs_in_and_out(locked: Client) -> None:
     assert locked.get("/").status_code == 401
 
 
+def test_behind_tls_the_cookie_is_for_tls_alone(locked: Client) -> None:
+    """A proxy says how the browser came; without one the cookie has to do without."""
+    form = {"token": TOKEN}
+    secure = locked.post("/login", data=form, headers={"X-Forwarded-Proto": "https"})
+    plain = locked.post("/login", data=form)
+    assert "secure" in secure.headers["set-cookie"].lower()
+    assert "secure" not in plain.headers["set-cookie"].lower()
+
+
 def test_a_wrong_token(locked: Client) -> None:
     """The form says so, and keeps where the reader wanted to go."""
     answer = locked.post("/login", data={"token": "guess", "next": "/x"})
@@ -148,6 +157,18 @@ def test_names_of_others(client: Client, index: FakeIndex, host: str, path: str)
     """A page whose name was led to this machine cannot read what the viewer shows."""
     assert client.get(path, headers={"Host": host}).status_code == 421
     assert index.asked == []
+
+
+@pytest.mark.parametrize("host", ["[::1", "a b", "\\", "x" * 5000, "%00", "user@host:1:2"])
+@pytest.mark.parametrize("path", ["/", "/groups/0123456789abcdef?text=", "/login", "/nowhere"])
+def test_odd_names_do_no_harm(locked: Client, host: str, path: str) -> None:
+    """Where any name will do, nothing is made of it."""
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    for headers in ({}, right):
+        answer = locked.get(path, headers={"Host": host, **headers})
+        assert answer.status_code in (200, 303, 401, 404)
+        assert host not in answer.text
+        assert host not in answer.headers.get("location", "")
 
 
 # --- headers and methods ---

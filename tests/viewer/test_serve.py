@@ -92,6 +92,7 @@ def test_what_comes_is_seen(tmp_path: Path) -> None:
     folder = tmp_path / "later"
     with serving("--folder", str(folder)) as served:
         assert "No error is open" in httpx.get(served.url).text
+        assert httpx.get(served.url + "health").json() == {"status": "ok"}
         folder.mkdir(mode=0o700)
         written(folder, documents([made("shop.First", "m", NOW)]))
         assert "First" in httpx.get(served.url).text
@@ -117,6 +118,22 @@ def test_damaged_files_do_no_harm(tmp_path: Path) -> None:
         answer = httpx.get(f"{served.url}snapshots/{broken}")
         assert answer.status_code == 500
         assert "no JSON" in answer.text
+
+
+def test_a_folder_that_cannot_be_read_any_more(tmp_path: Path) -> None:
+    """It is said, health too, and all is well again when the folder is."""
+    folder = tmp_path / "shop"
+    folder.mkdir(mode=0o700)
+    written(folder, documents([made("shop.Fine", "m", NOW)]))
+    with serving("--folder", str(folder)) as served:
+        folder.rename(tmp_path / "away")
+        folder.write_text("no folder")
+        for path in ("", f"groups/{RATE}", "api/groups", "health"):
+            assert httpx.get(served.url + path).status_code == 503
+        folder.unlink()
+        (tmp_path / "away").rename(folder)
+        assert "Fine" in httpx.get(served.url).text
+        assert httpx.get(served.url + "health").status_code == 200
 
 
 # --- how it starts ---

@@ -62,6 +62,23 @@ def test_a_store_that_comes_back(index: FakeIndex) -> None:
     client.close()
 
 
+def test_no_thread_can_be_had(
+    client: Client, index: FakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the limit of a container the reader is told, and it takes no place from others."""
+    del index
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bcd.viewer.asking.Thread.start", fail)
+        answers = client.together(*["/"] * 20)
+        assert {each.status_code for each in answers} == {503}
+        assert "no thread can be started" in answers[0].text
+    assert client.get("/").status_code == 200
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_store_that_fails(
     client: Client, index: FakeIndex, path: str, capsys: pytest.CaptureFixture[str]
