@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from bcd.viewer.query import is_fingerprint
 from bcd.viewer.releases import releases
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bcd.store.base import Group, GroupPage, Index, SnapshotPage
     from bcd.viewer.query import Query
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAGE_SIZE",
+    "Choices",
     "GroupAnswer",
     "GroupsAnswer",
     "MissingError",
@@ -34,6 +36,8 @@ __all__ = [
 PAGE_SIZE = 50
 
 _CHOICES = {"service": SERVICE, "release": RELEASE, "route": "http.route"}
+_CHOICES_LAST_S = 60.0
+_NONE = Filter(fingerprint="-")  # no fingerprint begins so; the warnings are always all of them
 _HOUR = timedelta(hours=1)
 _WEEK = timedelta(days=7)
 
@@ -78,7 +82,28 @@ class GroupAnswer:
     releases: list[Release]
 
 
-def ask_groups(index: Index, query: Query) -> GroupsAnswer:
+class Choices:
+    """The values that filters can have, which are counted anew after a minute: that takes long.
+
+    Args:
+        index: To ask.
+        clock: Seconds from anywhere.
+    """
+
+    def __init__(self, index: Index, clock: Callable[[], float] = time.monotonic) -> None:
+        self._index, self._clock = index, clock
+        self._known: Mapping[str, tuple[str, ...]] = {}
+        self._until = clock()
+
+    def get(self) -> Mapping[str, tuple[str, ...]]:
+        """Name of a filter → values that it can have, the most frequent first."""
+        if self._clock() >= self._until:
+            self._known = {name: tuple(self._index.values(key)) for name, key in _CHOICES.items()}
+            self._until = self._clock() + _CHOICES_LAST_S
+        return self._known
+
+
+def ask_groups(index: Index, choices: Choices, query: Query) -> GroupsAnswer:
     """Ask for a page of groups."""
     page = index.groups(
         query.wanted,
@@ -87,9 +112,8 @@ def ask_groups(index: Index, query: Query) -> GroupsAnswer:
         offset=(query.page - 1) * PAGE_SIZE,
         spans=_spans(query),
     )
-    choices = {name: tuple(index.values(key)) for name, key in _CHOICES.items()}
-    warnings = index.snapshots(query.wanted, limit=1).warnings
-    return GroupsAnswer(page, choices, warnings)
+    warnings = index.snapshots(_NONE, limit=1).warnings
+    return GroupsAnswer(page, choices.get(), warnings)
 
 
 def ask_group(index: Index, fingerprint: str, query: Query) -> GroupAnswer:

@@ -11,7 +11,7 @@ from bcd.report.html import Link
 from bcd.report.html import page as snapshot_page
 from bcd.store.base import STATES
 from bcd.viewer.answers import filled, page
-from bcd.viewer.asked import PAGE_SIZE, ask_group, ask_groups, ask_snapshot
+from bcd.viewer.asked import PAGE_SIZE, Choices, ask_group, ask_groups, ask_snapshot
 from bcd.viewer.attributes import traits
 from bcd.viewer.query import FILTERS, TEXTS, read_query
 from bcd.viewer.rows import first_line, group_row, snapshot_row, split_type, time_of
@@ -46,6 +46,7 @@ class Pages:
 
     def __init__(self, index: Index, asker: Asker, *, locked: bool) -> None:
         self._index = index
+        self._choices = Choices(index)
         self._asker = asker
         self._locked = locked
 
@@ -54,7 +55,7 @@ class Pages:
         query = _query(request, FILTERS | {"state", "page"})
         if query.empty:
             return _clean("/", query)
-        answer = await self._asker.ask(lambda: ask_groups(self._index, query))
+        answer = await self._asker.ask(lambda: ask_groups(self._index, self._choices, query))
         return page(self._filled("groups.html", query, "/", _groups_content(answer, query)))
 
     async def group(self, request: Request) -> Response:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Release", "releases"]
 
-_SHOWN = 8
+_SHOWN = 5
 _INSTANT = timedelta(milliseconds=1)
 
 
