@@ -261,6 +261,7 @@ def test_signing_in(browser: Browser, visit: Visit, folder: Path) -> None:
     with serving("--folder", str(folder), BCD_TOKEN=TOKEN) as served:
         page = visit("/login", start=served.url.rstrip("/"))
         page.goto(f"{served.url}login")
+        expect(page.locator("input:visible")).to_have_count(1)
         page.get_by_label("Token of this viewer").fill(TOKEN)
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator(TYPES).first).to_be_visible()
