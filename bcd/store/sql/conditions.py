@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, false, func, or_, select
 
@@ -12,18 +12,38 @@ from bcd.store.sql.schema import attribute, classifier, snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Dialect
+    from sqlalchemy import Connection, Dialect, Select
 
     from bcd.store.base import Filter
 
-__all__ = ["begins", "conditions", "contains"]
+__all__ = ["begins", "conditions", "contains", "most_have"]
 
+_MANY = 5_000
 _HEX = "0123456789abcdef"
 
 
-def conditions(wanted: Filter, dialect: Dialect) -> list[ColumnElement[bool]]:
-    """What a row of ``bcd_snapshot`` has to fulfil."""
-    return [*_of_time(wanted), *_of_error(wanted, dialect), *_of_attributes(wanted)]
+def conditions(
+    wanted: Filter, dialect: Dialect, *, probing: bool = False
+) -> list[ColumnElement[bool]]:
+    """What a row of ``bcd_snapshot`` has to fulfil.
+
+    Args:
+        wanted: What is meant.
+        dialect: Of the database.
+        probing: Look up the attributes of each row, as is best where nearly every row fits; by
+            default the rows that have an attribute are looked up.
+    """
+    having = _probe if probing else _look_up
+    attributes = [having(key, value) for key, value in wanted.attributes.items()]
+    return [*_of_time(wanted), *_of_error(wanted, dialect), *_of_request(wanted), *attributes]
+
+
+def most_have(connection: Connection, wanted: Filter) -> bool:
+    """Whether so many have the attributes that one is found soon wherever one looks."""
+    return bool(wanted.attributes) and all(
+        connection.execute(_having(key, value).offset(_MANY).limit(1)).first()
+        for key, value in wanted.attributes.items()
+    )
 
 
 def contains(text: ColumnElement[str], part: str, dialect: Dialect) -> ColumnElement[bool]:
@@ -57,7 +77,7 @@ def _of_error(wanted: Filter, dialect: Dialect) -> Iterator[ColumnElement[bool]]
         yield begins(columns.fingerprint, begin) if known else false()
 
 
-def _of_attributes(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _of_request(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     columns = snapshot.c
     for column, value in (
         (columns.route, wanted.route),
@@ -69,8 +89,19 @@ def _of_attributes(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.classifier is not None:
         named = select(classifier.c.snapshot).where(classifier.c.name == short(wanted.classifier))
         yield columns.number.in_(named)
-    for key, value in wanted.attributes.items():
-        having = select(attribute.c.snapshot).where(attribute.c.key == short(key))
-        if value is not None:
-            having = having.where(attribute.c.digest == digest(storable(value)))
-        yield columns.number.in_(having)
+
+
+def _look_up(key: str, value: str | None) -> ColumnElement[bool]:
+    return snapshot.c.number.in_(_having(key, value))
+
+
+def _probe(key: str, value: str | None) -> ColumnElement[bool]:
+    """A query for each row, which no planner turns into the look-up again."""
+    own = select(attribute.c.digest).where(attribute.c.snapshot == snapshot.c.number)
+    found = own.where(attribute.c.key == short(key)).correlate(snapshot).scalar_subquery()
+    return found.is_not(None) if value is None else found == digest(storable(value))
+
+
+def _having(key: str, value: str | None) -> Select[Any]:
+    having = select(attribute.c.snapshot).where(attribute.c.key == short(key))
+    return having if value is None else having.where(attribute.c.digest == digest(storable(value)))

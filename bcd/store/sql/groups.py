@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal_column, select, update
 
 from bcd.errors import SnapshotNotFound
 from bcd.store.base import Filter, Group, GroupPage, GroupState
@@ -58,10 +58,10 @@ def groups_page(connection: Connection, wanted: Wanted, now: datetime) -> GroupP
 
 def _grouped(wanted: Wanted, fitting: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """All groups that fit: to read the snapshots takes the time, not to hold the groups."""
-    columns = snapshot.c
+    columns, by = snapshot.c, _to_group_by(wanted.filter)
     latest = func.max(columns.id).label("latest")
     counted: Select[Any] = select(
-        columns.fingerprint,
+        by.label("fingerprint"),
         func.count().label("snapshots"),
         func.sum(columns.suppressed).label("suppressed"),
         latest,
@@ -71,8 +71,7 @@ def _grouped(wanted: Wanted, fitting: Sequence[ColumnElement[bool]]) -> Select[A
     if wanted.state is not None:
         named = select(group.c.fingerprint).where(group.c.state == wanted.state)
         counted = counted.where(columns.fingerprint.in_(named))
-    by = _to_group_by(wanted.filter)
-    return counted.group_by(by, columns.fingerprint).order_by(latest.desc())
+    return counted.group_by(by).order_by(latest.desc())
 
 
 def _to_group_by(wanted: Filter) -> ColumnElement[Any]:
@@ -82,7 +81,7 @@ def _to_group_by(wanted: Filter) -> ColumnElement[Any]:
     """
     fingerprint = snapshot.c.fingerprint
     outside = wanted.text or wanted.classifier is not None or wanted.attributes
-    return func.coalesce(fingerprint, "") if outside else fingerprint
+    return func.coalesce(fingerprint, literal_column("''")) if outside else fingerprint
 
 
 def _time(wanted: Filter, found: Sequence[Row[Any]], now: datetime) -> _Time:
@@ -101,7 +100,7 @@ def _groups(
     time: _Time,
 ) -> list[Group]:
     fingerprints = [row.fingerprint for row in found]
-    activity = _activity(connection, fingerprints, wanted, fitting, time)
+    activity = _activity(connection, fingerprints, wanted.spans, fitting, time)
     told = _told(connection, [row.latest for row in found])
     return [
         Group(
@@ -138,11 +137,10 @@ def _told(connection: Connection, latest: Sequence[str]) -> dict[str, Row[Any]]:
 def _activity(
     connection: Connection,
     fingerprints: Sequence[str],
-    wanted: Wanted,
+    spans: int,
     fitting: Sequence[ColumnElement[bool]],
     time: _Time,
 ) -> dict[str, list[int]]:
-    spans, by = wanted.spans, _to_group_by(wanted.filter)
     found = {fingerprint: [0] * spans for fingerprint in fingerprints}
     start, end = microseconds(time.start), microseconds(time.end)
     if not found or end <= start:
@@ -152,7 +150,7 @@ def _activity(
     happened = func.sum(1 + columns.suppressed)
     statement = (
         select(columns.fingerprint, span, happened)
-        .where(by.in_(fingerprints), *fitting)
+        .where(columns.fingerprint.in_(fingerprints), *fitting)
         .group_by(columns.fingerprint, span)
     )
     for fingerprint, number, count in connection.execute(statement):

@@ -11,7 +11,7 @@ from bcd.snapshot.codec import from_dict, inflate, parse
 from bcd.snapshot.format import ID_LENGTH
 from bcd.snapshot.head import decode_head
 from bcd.store.base import Entry, Filter, Found, SnapshotPage
-from bcd.store.sql.conditions import begins, conditions
+from bcd.store.sql.conditions import begins, conditions, most_have
 from bcd.store.sql.schema import document, snapshot
 
 if TYPE_CHECKING:
@@ -33,17 +33,26 @@ def page_of(
     connection: Connection, wanted: Filter, limit: int, before: str | None, locate: Locate
 ) -> SnapshotPage:
     """One page of a list, newest first."""
-    fitting = conditions(wanted, connection.dialect)
+    probing = most_have(connection, wanted)
+    fitting = conditions(wanted, connection.dialect, probing=probing)
     numbers = select(snapshot.c.number).where(*fitting).order_by(snapshot.c.id.desc())
     if before is not None:
         numbers = numbers.where(snapshot.c.id < before)
     rows = _entries(connection, numbers.limit(limit + 1))
-    total = connection.scalar(select(func.count()).select_from(snapshot).where(*fitting))
+    is_all = before is None and len(rows) <= limit
     return SnapshotPage(
         entries=tuple(_entry(row, locate) for row in rows[:limit]),
-        total=total or 0,
+        total=len(rows) if is_all else _total(connection, wanted, probing=probing),
         next=rows[limit - 1].id if len(rows) > limit else None,
     )
+
+
+def _total(connection: Connection, wanted: Filter, *, probing: bool) -> int:
+    """How many fit; other conditions may leave few whose attributes are to be looked up."""
+    narrow = wanted.type or wanted.text or wanted.route or wanted.fingerprint
+    fitting = conditions(wanted, connection.dialect, probing=probing and bool(narrow))
+    counted = select(func.count()).select_from(snapshot).where(*fitting)
+    return connection.scalar(counted) or 0
 
 
 def _entries(connection: Connection, numbers: Select[tuple[int]]) -> list[Row[Any]]:
