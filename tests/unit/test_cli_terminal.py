@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -99,6 +100,7 @@ def test_a_pager_that_is_left_early(folder: Path, tmp_path: Path) -> None:
     assert without_styles(shown) == f"{TITLE}\n"
 
 
+@pytest.mark.skipif(shutil.which("less") is None, reason="there is no less here")
 def test_less_is_the_pager_of_who_has_set_none(folder: Path) -> None:
     """The real less shows colours and the first screen, and leaves at a key."""
     assert folder.is_dir()
