@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bcd.snapshot.codec import encode
+from bcd.snapshot.codec import to_dict
 from bcd.snapshot.model import Frame, SourceLines, Task, Thread, Variable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def large(sample: Snapshot, size: int = LARGEST) -> Snapshot:
         tasks=tuple(_task(number) for number in range(_TASKS)),
         sources={**sample.sources, **{_file(depth): _source(depth) for depth in range(_DEPTH)}},
     )
-    room = size - len(encode(made)) - 100 * _THREADS * _DEPTH
+    room = size - len(json.dumps(to_dict(made))) - 100 * _THREADS * _DEPTH
     length = room // (_THREADS * _DEPTH)
     if length < len(_VALUE):
         raise ValueError(f"{size} bytes are too few")
@@ -72,7 +73,7 @@ def _filled(frames: Sequence[Frame], length: int) -> tuple[Frame, ...]:
 
 
 def _thread(number: int) -> Thread:
-    frames = tuple(_frame(depth, 45 + number % 10) for depth in range(_DEPTH))
+    frames = tuple(_frame(depth, 45 + (number >> depth & 1)) for depth in range(_DEPTH))
     return Thread(
         tid=5_000 + number,
         name=f"worker-{number}",
@@ -91,5 +92,5 @@ def _task(number: int) -> Task:
         state="waiting",
         waiting_for=f"Task-{number + 1}" if number % 20 < 19 else "a sleep of 30 s",
         awaited_by=above,
-        frames=tuple(_frame(depth, 45 + number % 10) for depth in (1, 2)),
+        frames=tuple(_frame(depth, 45 + (number >> depth & 1)) for depth in range(4)),
     )

@@ -7,7 +7,9 @@ import sys
 
 from tests.bench.tables import machine
 
-QUESTIONS = ("engine", "success", "failure", "live", "picture", "storm", "store", "forward")
+QUESTIONS = (
+    *("engine", "success", "failure", "live", "picture", "storm", "store", "forward", "page"),
+)
 
 
 def main() -> int:

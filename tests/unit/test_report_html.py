@@ -20,6 +20,7 @@ from bcd.report.html import page
 from bcd.report.page.errors import errors, steps
 from bcd.report.page.facts import charts
 from bcd.report.page.frames import short_place, stack
+from bcd.report.page.sources import Sources
 from bcd.report.page.texts import shown
 from bcd.report.page.waits import task_nodes, thread_groups
 from bcd.snapshot import from_dict
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from bcd.report.page.waits import TaskNode
 
+NO_SOURCES = Sources({})
 SAMPLE = Path(__file__).parents[1] / "samples" / "checkout.bcd.json"
 
 
@@ -288,7 +290,7 @@ def test_groups_show_each_member_once() -> None:
     """Members of a group stand below it; one that is met again is only named."""
     group = record("ExceptionGroup", children=(1, 2))
     chain = ExceptionChain(root=0, list=(group, record("A", context=2), record("B")))
-    [error] = errors(chain, {})
+    [error] = errors(chain, NO_SOURCES)
     first, second = error.children
     assert [(each.head.name, each.instead) for each in first] == [("B", ""), ("A", "")]
     assert [(each.head.name, each.instead) for each in second] == [("B", "shown before")]
@@ -297,9 +299,9 @@ def test_groups_show_each_member_once() -> None:
 def test_circles_and_depth_end() -> None:
     """Exceptions that cause each other, and groups without end, are shown and end."""
     circle = ExceptionChain(root=0, list=(record("A", cause=1), record("B", cause=0)))
-    assert [each.head.name for each in errors(circle, {})] == ["B", "A"]
+    assert [each.head.name for each in errors(circle, NO_SOURCES)] == ["B", "A"]
     deep = tuple(record(f"G{index}", children=(index + 1,)) for index in range(40))
-    [error] = errors(ExceptionChain(root=0, list=(*deep, record("Last"))), {})
+    [error] = errors(ExceptionChain(root=0, list=(*deep, record("Last"))), NO_SOURCES)
     while error.children:
         error = error.children[0][0]
     assert error.instead == "groups deeper than 10 are not shown"
@@ -317,7 +319,7 @@ def test_frames_of_the_application_are_open_those_of_libraries_folded() -> None:
         frame("mine", 3),
         frame("send", 4, f"{library}/httpx/client.py", app=False),
     ]
-    found = stack(frames, {})
+    found = stack(frames, NO_SOURCES)
     assert [(run.library, run.packages, len(run.calls)) for run in found.runs] == [
         (True, "uvicorn, asyncio", 2),
         (False, "", 1),
@@ -329,7 +331,7 @@ def test_frames_of_the_application_are_open_those_of_libraries_folded() -> None:
 
 def test_recursion_is_folded() -> None:
     """Of 400 equal frames three are shown, as Python does it."""
-    found = stack([frame()] * 400, {})
+    found = stack([frame()] * 400, NO_SOURCES)
     assert [(run.repeated, len(run.calls)) for run in found.runs] == [(False, 3), (True, 397)]
 
 
@@ -346,7 +348,7 @@ def test_source_with_the_failing_part_marked(sample: Snapshot) -> None:
 def test_variables_of_the_failing_line_come_first(sample: Snapshot) -> None:
     """The names in the line are shown before all others, each kind in its order."""
     assert sample.exception is not None
-    found = stack(sample.exception.list[2].frames, sample.sources)
+    found = stack(sample.exception.list[2].frames, Sources(sample.sources))
     variables = found.runs[-1].calls[-1].variables
     names = [(str(each.name), each.used) for each in variables]
     assert names == sorted(names, key=lambda pair: not pair[1])
@@ -356,7 +358,7 @@ def test_variables_of_the_failing_line_come_first(sample: Snapshot) -> None:
 def test_many_variables_are_folded() -> None:
     """Twelve are shown, the others are one click away."""
     variables = tuple(Variable(name=f"v{n}", type="int", value=str(n)) for n in range(60))
-    [run] = stack([replace(frame(), locals=variables)], {}).runs
+    [run] = stack([replace(frame(), locals=variables)], NO_SOURCES).runs
     [call] = run.calls
     assert (len(call.variables), len(call.more)) == (12, 48)
 
@@ -393,7 +395,7 @@ def test_threads_alike_are_one_group_and_name_the_holder() -> None:
         for tid in (1, 2, 3)
     ]
     owner = replace(waiting[0], tid=9, name="owner", waiting_for=None, held_by=None)
-    groups = thread_groups([*waiting, owner], {})
+    groups = thread_groups([*waiting, owner], NO_SOURCES)
     assert [(group.count, group.holder, group.holder_anchor) for group in groups] == [
         (3, "owner", "t9-0"),
         (1, "", ""),
@@ -421,7 +423,7 @@ def test_tasks_are_a_tree_below_what_waits_for_them(sample: Snapshot) -> None:
 
 def nodes_of(snapshot: Snapshot) -> Iterator[TaskNode]:
     """The roots of the tree of tasks."""
-    yield from task_nodes(snapshot.tasks, snapshot.sources)
+    yield from task_nodes(snapshot.tasks, Sources(snapshot.sources))
 
 
 def test_deadlocks_are_announced_at_the_top(sample: Snapshot) -> None:

@@ -9,9 +9,10 @@ from bcd.report._chain import Link, linked
 from bcd.report.page.frames import Stack, short_place, stack, telling_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from bcd.snapshot.model import ExceptionChain, ExceptionRecord, Frame, SourceLines
+    from bcd.report.page.sources import Sources
+    from bcd.snapshot.model import ExceptionChain, ExceptionRecord, Frame
 
 __all__ = ["Error", "Headline", "Step", "errors", "headline", "steps"]
 
@@ -126,9 +127,7 @@ def steps(chain: ExceptionChain) -> list[Step]:
     ]
 
 
-def errors(
-    chain: ExceptionChain, sources: Mapping[str, SourceLines], prefix: str = "e"
-) -> list[Error]:
+def errors(chain: ExceptionChain, sources: Sources, prefix: str = "e") -> list[Error]:
     """Prepare the tracebacks, the oldest first; for ``prefix`` see :func:`headline`."""
     return _Builder(chain.list, sources, prefix).chain(chain.root, depth=0)
 
@@ -136,9 +135,7 @@ def errors(
 class _Builder:
     """Walks the exceptions; each is shown once, however they refer to each other."""
 
-    def __init__(
-        self, records: Sequence[ExceptionRecord], sources: Mapping[str, SourceLines], prefix: str
-    ) -> None:
+    def __init__(self, records: Sequence[ExceptionRecord], sources: Sources, prefix: str) -> None:
         self._records = records
         self._sources = sources
         self._prefix = prefix

@@ -9,39 +9,21 @@ from typing import TYPE_CHECKING
 
 from bcd.report._frames import same_place
 from bcd.report._libraries import packages_of
-from bcd.report._marks import marked_characters, visible
-from bcd.report.page.texts import shown, shown_pieces
+from bcd.report.page.texts import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from markupsafe import Markup
 
-    from bcd.snapshot.model import Frame, SourceLines, Variable
+    from bcd.report.page.sources import Row, Sources
+    from bcd.snapshot.model import Frame, Variable
 
 __all__ = ["Call", "Run", "Stack", "short_place", "stack"]
 
-_CONTEXT = 3
-_LONGEST_EXPRESSION = 8
 _REPEATS_SHOWN = 3
 _VARIABLES_SHOWN = 12
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _OPENING = re.compile(r"[\[({<]")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of source.
-
-    Attributes:
-        number: Counted from 1.
-        text: The line without the indentation that all rows have.
-        current: Whether it was being run.
-    """
-
-    number: int
-    text: Markup
-    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +112,7 @@ class Stack:
 
 def stack(
     frames: Sequence[Frame],
-    sources: Mapping[str, SourceLines],
+    sources: Sources,
     *,
     anchor: str = "",
     unfold: bool = True,
@@ -139,7 +121,7 @@ def stack(
 
     Args:
         frames: Innermost last.
-        sources: File → the lines that are known.
+        sources: The lines that are known.
         anchor: Begin of the ids of its frames; empty for none.
         unfold: Whether frames of the application show source and variables from the start.
     """
@@ -151,7 +133,7 @@ def stack(
             name = f"{anchor}-{index}" if anchor else ""
             told = frame is telling
             opened = unfold and (frame.in_app or frame is innermost)
-            yield _call(frame, sources.get(frame.file), anchor=name, telling=told, opened=opened)
+            yield _call(frame, sources, anchor=name, telling=told, opened=opened)
 
     return Stack(list(_runs(list(calls()), innermost)), telling)
 
@@ -192,70 +174,23 @@ def _split(file: str) -> tuple[str, str]:
     return folder + slash, name
 
 
-def _call(
-    frame: Frame, source: SourceLines | None, *, anchor: str, telling: bool, opened: bool
-) -> Call:
+def _call(frame: Frame, sources: Sources, *, anchor: str, telling: bool, opened: bool) -> Call:
     folder, name = _split(frame.file)
-    lines = source.lines if source is not None else {}
-    used = _used(frame, lines)
+    used = sources.names(frame) if frame.locals else set()
     variables = [_variable(each, used=each.name in used) for each in frame.locals]
     variables.sort(key=lambda each: not each.used)
     return Call(
         frame=frame,
         folder=folder,
         name=name,
-        rows=list(_rows(frame, lines)),
+        rows=sources.rows(frame),
         variables=variables[:_VARIABLES_SHOWN],
         more=variables[_VARIABLES_SHOWN:],
-        changed=source is not None and source.changed,
+        changed=sources.is_changed(frame),
         open=opened,
         anchor=anchor,
         telling=telling,
     )
-
-
-def _current(frame: Frame) -> range:
-    first = frame.line or 0
-    last = max(first, min(frame.end_line or first, first + _LONGEST_EXPRESSION - 1))
-    return range(first, last + 1)
-
-
-def _used(frame: Frame, lines: Mapping[int, str]) -> set[str]:
-    return {
-        name for number in _current(frame) for name in _IDENTIFIER.findall(lines.get(number, ""))
-    }
-
-
-def _rows(frame: Frame, lines: Mapping[int, str]) -> Iterator[Row]:
-    if frame.line is None:
-        return
-    current = _current(frame)
-    around = _CONTEXT if frame.in_app else 0
-    wanted = range(current[0] - around, current[-1] + around + 1)
-    numbers = [number for number in wanted if number in lines]
-    while numbers and numbers[-1] > current[-1] and not lines[numbers[-1]].strip():
-        numbers.pop()
-    cut = min((_indent(lines[n]) for n in numbers if lines[n].strip()), default=0)
-    marked = marked_characters(frame, lines)
-    for number in numbers:
-        indent = max(_indent(lines[number]) - cut, 0)
-        pieces = [(" " * indent, ""), *_pieces(lines[number], marked.get(number))]
-        yield Row(number, shown_pieces(pieces), number in current)
-
-
-def _indent(text: str) -> int:
-    text = visible(text)
-    return len(text) - len(text.lstrip())
-
-
-def _pieces(text: str, marked: Sequence[tuple[str, str]] | None) -> Iterator[tuple[str, str]]:
-    if marked is None:
-        yield visible(text).strip(), ""
-        return
-    start = len(text) - len(text.lstrip())
-    end = max(len(text.rstrip()), start)
-    for mark, run in groupby(marked[start:end], lambda pair: pair[1]):
-        yield visible("".join(char for char, _ in run)), mark
 
 
 def _is_nested(value: str) -> bool:

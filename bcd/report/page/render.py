@@ -15,6 +15,7 @@ from bcd.report._process import process_pairs, tracer_text
 from bcd.report._view import Detail, View
 from bcd.report.page.errors import errors, headline, steps
 from bcd.report.page.facts import charts
+from bcd.report.page.sources import Sources
 from bcd.report.page.texts import counted, plain_text, shown
 from bcd.report.page.waits import circles, task_nodes, thread_groups
 from bcd.report.text import plain
@@ -51,7 +52,7 @@ def render(snapshot: Snapshot, links: Sequence[Link]) -> str:
 
 def _content(snapshot: Snapshot) -> Mapping[str, object]:
     chain = snapshot.exception
-    sources = snapshot.sources
+    sources = Sources(snapshot.sources)
     return {
         "snapshot": snapshot,
         "kind": _KINDS.get(snapshot.reason.kind, snapshot.reason.kind),

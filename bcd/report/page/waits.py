@@ -14,7 +14,8 @@ from bcd.report.page.frames import Stack, short_place, stack
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bcd.snapshot.model import SourceLines, Task, Thread
+    from bcd.report.page.sources import Sources
+    from bcd.snapshot.model import Task, Thread
 
 __all__ = ["TaskNode", "ThreadGroup", "circles", "task_nodes", "thread_groups"]
 
@@ -82,22 +83,20 @@ def circles(sentences: Sequence[str]) -> list[list[str]]:
     return [sentence.split("; ") for sentence in sentences]
 
 
-def thread_groups(
-    threads: Sequence[Thread], sources: Mapping[str, SourceLines]
-) -> list[ThreadGroup]:
+def thread_groups(threads: Sequence[Thread], sources: Sources) -> list[ThreadGroup]:
     """Prepare the threads; the faulted one first, then the holder of the GIL."""
     by_tid = {thread.tid: thread for thread in threads}
     return [_thread_group(group, by_tid, sources) for group in grouped(threads)]
 
 
-def task_nodes(tasks: Sequence[Task], sources: Mapping[str, SourceLines]) -> list[TaskNode]:
+def task_nodes(tasks: Sequence[Task], sources: Sources) -> list[TaskNode]:
     """Prepare the tasks; the tree of the faulted one first."""
     forest = Forest(tasks)
     return list(_nodes(forest, forest.roots(), sources, 0))
 
 
 def _thread_group(
-    group: Sequence[Thread], by_tid: Mapping[int, Thread], sources: Mapping[str, SourceLines]
+    group: Sequence[Thread], by_tid: Mapping[int, Thread], sources: Sources
 ) -> ThreadGroup:
     first = group[0]
     holder = by_tid.get(first.held_by) if first.held_by is not None else None
@@ -116,14 +115,12 @@ def _thread_group(
     )
 
 
-def _handling(
-    waiting: Thread | Task, sources: Mapping[str, SourceLines], prefix: str
-) -> Sequence[Error]:
+def _handling(waiting: Thread | Task, sources: Sources, prefix: str) -> Sequence[Error]:
     return () if waiting.handling is None else errors(waiting.handling, sources, prefix)
 
 
 def _nodes(
-    forest: Forest, tasks: Sequence[Task], sources: Mapping[str, SourceLines], depth: int
+    forest: Forest, tasks: Sequence[Task], sources: Sources, depth: int
 ) -> Iterator[TaskNode]:
     for group in forest.grouped(tasks):
         if forest.was_shown(group[0]):
@@ -133,9 +130,7 @@ def _nodes(
             yield _tree(forest, group, sources, depth)
 
 
-def _tree(
-    forest: Forest, group: Sequence[Task], sources: Mapping[str, SourceLines], depth: int
-) -> TaskNode:
+def _tree(forest: Forest, group: Sequence[Task], sources: Sources, depth: int) -> TaskNode:
     below = forest.below(group[0])
     frames = stack(group[0].frames, sources, unfold=group[0].faulted)
     handling = _handling(group[0], sources, f"h{group[0].id}-")
