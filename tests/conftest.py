@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
 
 from bcd.engine.attempt import GATE
 from bcd.integrations._turns import turns
+
+settings.register_profile("any machine", deadline=None)  # a busy one is no reason to fail
+settings.load_profile("any machine")
 
 
 def pytest_sessionstart() -> None:
