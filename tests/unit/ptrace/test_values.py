@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
     from bcd.ptrace.target import Target
 
+# What is redacted is not shown as it is: names of secrets, and what looks like a login.
+SECRETS = Redactor()
+texts = st.text().filter(lambda text: "@" not in text and not SECRETS.is_secret(text))
+binaries = st.binary().filter(
+    lambda raw: b"@" not in raw and not SECRETS.is_secret(raw.decode("latin-1"))
+)
 scalars = (
     st.none()
     | st.booleans()
@@ -29,15 +35,15 @@ scalars = (
     | st.integers(-(2**300), 2**300)
     | st.floats()
     | st.complex_numbers()
-    | st.text()
+    | texts
     | st.text(st.characters(categories=["Cs", "Cc", "So", "Lu", "Zs"]))
-    | st.binary()
-    | st.binary().map(bytearray)
+    | binaries
+    | binaries.map(bytearray)
     | st.builds(range, st.integers(), st.integers(), st.integers(1, 9))
     | st.builds(slice, st.integers(), st.none() | st.integers(), st.none())
 )
 hashables = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    st.none() | st.booleans() | st.integers() | st.floats() | texts | binaries,
     lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=5),
     max_leaves=5,
 )
