@@ -64,7 +64,7 @@ def forward_command(  # noqa: PLR0913 - one for each option
     ~/.pgpass. The tables are made where there are none.
     """
     path, place = snapshot_folder(folder), place_of(url)
-    teller = _Teller(place, each_batch=not once)
+    teller = _Teller(each_batch=not once)
     with Stopping() as stopping, teller.bar:
         forwarder = Forwarder(
             path,
@@ -95,13 +95,12 @@ class _Teller:
     """Tells on standard error what happens.
 
     Args:
-        place: The database.
         each_batch: A line for each batch; else a bar shows how far it is.
     """
 
-    def __init__(self, place: str, *, each_batch: bool) -> None:
+    def __init__(self, *, each_batch: bool) -> None:
         self.bar = Bar("forwarding", None)
-        self._place, self._each_batch = place, each_batch
+        self._each_batch = each_batch
         self._damaged = 0
 
     def said(self, sentence: str) -> None:
