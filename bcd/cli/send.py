@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bcd.cli._folder import folder_option, store
+from bcd.cli._folder import folder_option
+from bcd.cli._index import store_option
 from bcd.cli._output import print_json, print_lines, print_message, print_warnings
+from bcd.cli._reading import find, opened
 from bcd.errors import ConfigError, SendError
 from bcd.report.line import line
 from bcd.send.backtrace import Backtrace
@@ -20,6 +22,7 @@ from bcd.store.base import FoundDump
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bcd.cli._reading import Place
     from bcd.send.service import Address, Prepared, Service
     from bcd.store.base import Found
 
@@ -52,6 +55,7 @@ _OPTIONS = {"sentry": "dsn", "otlp": "endpoint", "backtrace": "url"}
     default=30,
     help="For one try.  [default: 30]",
 )
+@store_option
 @folder_option
 def send_command(  # noqa: PLR0913 - one for each option
     *,
@@ -60,6 +64,7 @@ def send_command(  # noqa: PLR0913 - one for each option
     attach: bool,
     dry_run: bool,
     timeout: float,
+    store: str | None,
     folder: str | None,
     **where: str | None,
 ) -> int:
@@ -71,7 +76,7 @@ def send_command(  # noqa: PLR0913 - one for each option
     service = _SERVICES[to]
     _refuse_what_does_not_fit(to, where, attach=attach)
     address = None if dry_run else service.address(where[_OPTIONS[to]], os.environ)
-    snapshots = _found(references or ("latest",), folder)
+    snapshots = _found(references or ("latest",), opened(folder, store))
     if address is None:
         for found in snapshots:
             _print(service.prepare(found.snapshot))
@@ -88,11 +93,11 @@ def _refuse_what_does_not_fit(to: str, where: dict[str, str | None], *, attach: 
         raise click.UsageError("--attach is for --to sentry")
 
 
-def _found(references: Sequence[str], folder: str | None) -> list[Found]:
+def _found(references: Sequence[str], place: Place) -> list[Found]:
     """Find all of them before the first one is sent."""
     snapshots: list[Found] = []
     for reference in references:
-        found = store(folder).find(reference)
+        found = find(place, reference)
         print_warnings(found.warnings)
         if isinstance(found, FoundDump):
             tool = found.dump.tool.name

@@ -158,6 +158,7 @@ def test_answers_without_an_id(bcd: Bcd, server: UploadServer) -> None:
         (["--to", "jira"], "is not one of 'sentry', 'otlp', 'backtrace'"),
         ([], "Missing option '--to'"),
         (["nothing", "--to", "otlp"], "no snapshot 'nothing'"),
+        (["--to", "otlp", "--store", "postgresql://127.0.0.1:1/none"], "127.0.0.1:1/none"),
     ],
 )
 def test_mistakes(bcd: Bcd, server: UploadServer, arguments: list[str], said: str) -> None:
