@@ -58,6 +58,10 @@ class Bar:
             progress, task = self._shown
             progress.update(task, completed=self._done, total=self._total)
 
+    def restart(self, total: int | None = None) -> None:
+        """Count anew, with other steps; None where their number is not known."""
+        self._done, self._total = 0, total
+
     def expect(self, total: int) -> None:
         """Say how many steps there are, where that becomes known later."""
         self._total = total

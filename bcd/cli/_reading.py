@@ -10,7 +10,7 @@ import click
 from bcd.cli._folder import store
 from bcd.cli._progress import Bar, watched
 from bcd.errors import StoreError
-from bcd.store.base import Entry, Filter, Index, Listing
+from bcd.store.base import Entry, Filter, Index, Known, Listing
 from bcd.store.files import FolderStore, names_a_file, read_file
 from bcd.store.grouping import grouped
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
     from bcd.store.base import DumpEntry, Found, FoundDump, Group
     from bcd.store.matching import AnyHead
+    from bcd.store.sql.folder import FolderIndex
 
 __all__ = ["Kinds", "Place", "bring_up_to_date", "find", "kinds", "newest", "opened"]
 
 Place: TypeAlias = "FolderStore | Index"
 _READING = "Reading snapshots"
 _PAGE = 1000
+_NO_INDEX = (ImportError, StoreError, OSError)
+"""Why the files are read: no SQLAlchemy, a database that fails, no place for its file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,9 @@ def find(place: Place, reference: str) -> Found | FoundDump:
 def newest(place: Place, wanted: Filter | None, limit: int | None) -> Listing:
     """List the newest snapshots, of a folder dumps too, that are wanted."""
     if isinstance(place, FolderStore):
-        return place.listing(wanted, limit=limit, watch=_watch)
+        with Bar(_READING, None) as bar:
+            look = _Look(place, wanted or Filter(), limit, bar)
+            return place.listing(wanted, limit=limit, watch=look.watch, know=look.know)
     asked = wanted or Filter()
     page = place.snapshots(asked, limit=_bounded(limit))
     entries = list(page.entries)
@@ -99,7 +104,7 @@ def kinds(place: Place, wanted: Filter | None, limit: int | None) -> Kinds:
     with Bar(_READING, None) as bar:
         try:
             return _indexed_kinds(_index_of(place, bar), wanted, limit, place.hint(wanted))
-        except (ImportError, StoreError):
+        except _NO_INDEX:
             return _kinds_of_files(place, wanted, limit)
 
 
@@ -114,7 +119,7 @@ def bring_up_to_date(folder: str) -> None:
         _index_of(FolderStore(folder), bar).groups(Filter(), limit=1)
 
 
-def _index_of(place: FolderStore, bar: Bar) -> Index:
+def _index_of(place: FolderStore, bar: Bar, *, lasting: bool = False) -> FolderIndex:
     from bcd.store.sql.folder import FolderIndex  # needs an extra, and takes 0.2 s
 
     told = 0
@@ -125,7 +130,7 @@ def _index_of(place: FolderStore, bar: Bar) -> Index:
         bar.advance(done - told)
         told = done
 
-    return FolderIndex(place.folder, progress=tell)
+    return FolderIndex(place.folder, progress=tell, lasting=lasting)
 
 
 def _indexed_kinds(index: Index, wanted: Filter | None, limit: int | None, hint: str) -> Kinds:
@@ -174,6 +179,33 @@ def _hint(wanted: Filter | None) -> str:
 
 def _watch(paths: Sequence[str]) -> Iterator[str]:
     return watched(paths, _READING, len(paths))
+
+
+class _Look:
+    """One look at a folder, with a bar: at its files, and at its index where these are many."""
+
+    def __init__(self, place: FolderStore, wanted: Filter, limit: int | None, bar: Bar) -> None:
+        self._place, self._wanted, self._limit = place, wanted, limit
+        self._bar = bar
+        self._indexed = False
+
+    def watch(self, paths: Sequence[str]) -> Iterator[str]:
+        self._bar.expect(len(paths))
+        for path in paths:
+            yield path
+            if not self._indexed:
+                self._bar.advance()
+
+    def know(self, before: str) -> Known:
+        self._bar.restart()
+        try:
+            index = _index_of(self._place, self._bar, lasting=True)
+            known = index.known(self._wanted, limit=self._limit, before=before)
+        except _NO_INDEX:
+            self._bar.restart()
+            return Known()
+        self._indexed = True
+        return known
 
 
 class _Counted:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from bcd.snapshot.dump import Dump
@@ -24,6 +25,7 @@ __all__ = [
     "GroupPage",
     "GroupState",
     "Index",
+    "Known",
     "Listing",
     "SnapshotPage",
     "Store",
@@ -115,6 +117,19 @@ class FoundDump:
     document: bytes
     location: str
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What an index knows of the snapshots of a folder, so that nobody has to read them.
+
+    Attributes:
+        ids: Of those that were looked at.
+        entries: Id → entry of those among them that are wanted.
+    """
+
+    ids: AbstractSet[str] = frozenset()
+    entries: Mapping[str, Entry] = field(default_factory=dict)
 
 
 class Store(Protocol):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         FoundDump,
         GroupPage,
         GroupState,
+        Known,
         Listing,
         SnapshotPage,
     )
@@ -47,12 +48,15 @@ class FolderIndex:
     Args:
         folder: Its path; it may come to be later.
         progress: Is told how many of how many new snapshots have been read.
+        lasting: Fail where only a temporary index could be made, which takes longer than to
+            read the files once.
     """
 
-    def __init__(self, folder: str, *, progress: Progress = ignore) -> None:
+    def __init__(self, folder: str, *, progress: Progress = ignore, lasting: bool = False) -> None:
         self._path = folder
         self._files = FolderStore(folder)
         self._progress = progress
+        self._lasting = lasting
         self._lock = threading.Lock()
         self._index: IndexFile | None = None
 
@@ -74,6 +78,16 @@ class FolderIndex:
             return replace(page, warnings=_warnings(index))
 
         return self._ask(ask)
+
+    def known(self, wanted: Filter, *, limit: int | None, before: str) -> Known:
+        """Say what is known of snapshots, so that their files are not read.
+
+        Args:
+            wanted: Which ones.
+            limit: At most so many, the newest; None for all.
+            before: Only those older than the snapshot of this id.
+        """
+        return self._ask(lambda index: self._store(index).known(wanted, limit=limit, before=before))
 
     def groups(
         self,
@@ -140,7 +154,7 @@ class FolderIndex:
         return question(index)
 
     def _opened(self) -> IndexFile:
-        self._index = self._index or IndexFile(self._path)
+        self._index = self._index or IndexFile(self._path, lasting=self._lasting)
         return self._index
 
     def _store(self, index: IndexFile) -> SqlStore:

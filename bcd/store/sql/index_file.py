@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from bcd.errors import StoreError
 from bcd.snapshot.format import INDEX
 from bcd.store.sql.engines import sqlite_engine, writing
 from bcd.store.sql.failures import DamagedError, naming
@@ -42,13 +43,19 @@ class IndexFile:
 
     Args:
         folder: Of the snapshots.
+        lasting: Make no temporary one.
 
     Raises:
         StoreError: It was made by a newer bcd, or cannot be made.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.path = _made(folder) or self._temporary()
+    def __init__(self, folder: str, *, lasting: bool = False) -> None:
+        path = _made(folder)
+        if path is None and lasting:
+            raise StoreError(
+                f"there is no place for an index of {folder}; let its user write there"
+            )
+        self.path = path or self._temporary()
         self.engine: Engine = sqlite_engine(self.path)
         with self._locked():
             self._prepare()

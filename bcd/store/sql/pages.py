@@ -10,7 +10,7 @@ from bcd.errors import SnapshotError, SnapshotNotFound
 from bcd.snapshot.codec import from_dict, inflate, parse
 from bcd.snapshot.format import ID_LENGTH
 from bcd.snapshot.head import decode_head
-from bcd.store.base import Entry, Filter, Found, SnapshotPage
+from bcd.store.base import Entry, Filter, Found, Known, SnapshotPage
 from bcd.store.sql.conditions import begins, conditions, most_have
 from bcd.store.sql.schema import document, snapshot
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-__all__ = ["Locate", "find", "page_of"]
+__all__ = ["Locate", "find", "known_of", "page_of"]
 
 Locate: TypeAlias = "Callable[[str, str | None], str]"
 """Says where a snapshot lies, given its id and the name of its file."""
@@ -44,6 +44,24 @@ def page_of(
         entries=tuple(_entry(row, locate) for row in rows[:limit]),
         total=len(rows) if is_all else _total(connection, wanted, probing=probing),
         next=rows[limit - 1].id if len(rows) > limit else None,
+    )
+
+
+def known_of(
+    connection: Connection, wanted: Filter, limit: int | None, before: str, locate: Locate
+) -> Known:
+    """The newest that fit, and all that were passed over for them."""
+    probing = most_have(connection, wanted)
+    fitting = conditions(wanted, connection.dialect, probing=probing)
+    older = snapshot.c.id < before
+    numbers = select(snapshot.c.number).where(older, *fitting).order_by(snapshot.c.id.desc())
+    entries = [_entry(row, locate) for row in _entries(connection, numbers.limit(limit))]
+    ids = select(snapshot.c.id).where(older)
+    if limit is not None and len(entries) == limit:
+        ids = ids.where(snapshot.c.id >= entries[-1].head.id)
+    return Known(
+        ids=frozenset(connection.scalars(ids)),
+        entries={entry.head.id: entry for entry in entries},
     )
 
 

@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, text
 
 from bcd.errors import SnapshotError
-from bcd.store.base import Entry, Filter, Found, GroupPage, GroupState, Listing, SnapshotPage
+from bcd.store.base import (
+    Entry,
+    Filter,
+    Found,
+    GroupPage,
+    GroupState,
+    Known,
+    Listing,
+    SnapshotPage,
+)
 from bcd.store.sql.adding import candidate, insert_all
 from bcd.store.sql.engines import reading, writing
 from bcd.store.sql.failures import naming
 from bcd.store.sql.groups import Wanted, common, groups_page, set_state, values
 from bcd.store.sql.keeping import Pruned, prune
-from bcd.store.sql.pages import Locate, find, page_of
+from bcd.store.sql.pages import Locate, find, known_of, page_of
 from bcd.store.sql.schema import document, snapshot
 
 if TYPE_CHECKING:
@@ -160,6 +169,11 @@ class SqlStore:
         """List snapshots; see :meth:`bcd.store.base.Index.snapshots`."""
         with self._reading() as connection:
             return page_of(connection, wanted, _bounded(limit), before, self._locate)
+
+    def known(self, wanted: Filter, *, limit: int | None, before: str) -> Known:
+        """Say what is known; see :meth:`bcd.store.sql.folder.FolderIndex.known`."""
+        with self._reading() as connection:
+            return known_of(connection, wanted, limit, before, self._locate)
 
     def groups(
         self,
