@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -24,6 +24,7 @@ __all__ = [
     "Group",
     "GroupPage",
     "GroupState",
+    "InRelease",
     "Index",
     "Known",
     "Listing",
@@ -236,6 +237,25 @@ class GroupPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InRelease:
+    """The errors of one kind in one release.
+
+    Attributes:
+        name: Of the release.
+        count: Snapshots that fit the filter.
+        suppressed: Errors beside them that were only counted.
+        last_seen: UTC, of the newest snapshot that fits.
+        activity: Snapshots and counted errors in equal spans of time, oldest first.
+    """
+
+    name: str
+    count: int
+    suppressed: int
+    last_seen: datetime
+    activity: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotPage:
     """Some snapshots of all that fit.
 
@@ -292,6 +312,27 @@ class Index(Store, Protocol):
         Returns:
             Key → value → in how many snapshots, the most frequent first; at most 20 values of
             a key.
+        """
+
+    def releases(  # noqa: PLR0913 - what is counted, over which time
+        self,
+        fingerprint: str,
+        wanted: Filter,
+        *,
+        start: datetime,
+        end: datetime,
+        spans: int = 24,
+        limit: int = 50,
+    ) -> Sequence[InRelease]:
+        """Count the errors of a group in each release, those with most snapshots first.
+
+        Args:
+            fingerprint: Of the group.
+            wanted: Which snapshots count.
+            start: Begin of the time that is divided; what was made before does not count.
+            end: Its end; what was made then or later does not count.
+            spans: Into how many spans the time is divided.
+            limit: At most so many, 1 to 1,000.
         """
 
     def values(self, key: str, *, limit: int = 100) -> Mapping[str, int]:

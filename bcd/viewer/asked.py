@@ -134,8 +134,7 @@ def ask_group(index: Index, fingerprint: str, query: Query) -> GroupAnswer:
     group = page.groups[0]
     snapshots = index.snapshots(wanted, limit=PAGE_SIZE, before=query.before)
     common = index.common(fingerprint, wanted) if fits else {}
-    counts = common.get(RELEASE, {})
-    found = releases(index, group, page, counts, query) if fits else []
+    found = releases(index, group, page, query) if fits else []
     return GroupAnswer(group, page, fits, snapshots, common, found)
 
 

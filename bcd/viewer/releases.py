@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,9 @@ from bcd.viewer.rows import time_of
 from bcd.viewer.sparkline import sparkline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from markupsafe import Markup
 
-    from bcd.store.base import Group, GroupPage, Index
+    from bcd.store.base import Group, GroupPage, Index, InRelease
     from bcd.viewer.query import Query
     from bcd.viewer.rows import Time
 
@@ -49,55 +47,45 @@ class Release:
     href: str | None
 
 
-def releases(
-    index: Index, group: Group, page: GroupPage, counts: Mapping[str, int], query: Query
-) -> list[Release]:
+def releases(index: Index, group: Group, page: GroupPage, query: Query) -> list[Release]:
     """Say how often an error came in each release.
 
     Args:
         index: To ask.
         group: The error.
         page: That the group is of; all releases are drawn over its time.
-        counts: Release → in how many snapshots.
         query: The page's.
 
     Returns:
         Those seen last come first.
     """
-    names = sorted(counts, key=lambda name: (-counts[name], name))[:_SHOWN]
-    found = {name: _group_in(index, group, page, name, query) for name in names}
-    most = max((each.count + each.suppressed for each in found.values() if each), default=1)
-    first = _first(index, group)
-    path = f"/groups/{group.fingerprint}"
-    made = [
-        (
-            each.last_seen,
-            Release(
-                name=name,
-                errors=each.count + each.suppressed,
-                percent=round(100 * (each.count + each.suppressed) / most, 1),
-                spark=sparkline(each.activity, page.start, page.end),
-                last=time_of(each.last_seen, query.now),
-                first=name == first,
-                href=query.with_attribute(path, RELEASE, name),
-            ),
-        )
-        for name, each in found.items()
-        if each is not None
-    ]
-    return [release for _, release in sorted(made, key=lambda pair: pair[0], reverse=True)]
-
-
-def _group_in(index: Index, group: Group, page: GroupPage, name: str, query: Query) -> Group | None:
-    wanted = replace(
+    found = index.releases(
+        group.fingerprint,
         query.wanted,
-        fingerprint=group.fingerprint,
-        release=name,
-        since=page.start,
-        until=page.end,
+        start=page.start,
+        end=page.end,
+        spans=len(group.activity),
+        limit=_SHOWN,
     )
-    found = index.groups(wanted, limit=1, spans=len(group.activity)).groups
-    return found[0] if found else None  # it may just have been removed
+    most = max((_errors(each) for each in found), default=1)
+    first = _first(index, group) if found else None
+    path = f"/groups/{group.fingerprint}"
+    return [
+        Release(
+            name=each.name,
+            errors=_errors(each),
+            percent=round(100 * _errors(each) / most, 1),
+            spark=sparkline(each.activity, page.start, page.end),
+            last=time_of(each.last_seen, query.now),
+            first=each.name == first,
+            href=query.with_attribute(path, RELEASE, each.name),
+        )
+        for each in sorted(found, key=lambda each: each.last_seen, reverse=True)
+    ]
+
+
+def _errors(each: InRelease) -> int:
+    return each.count + each.suppressed
 
 
 def _first(index: Index, group: Group) -> str | None:

@@ -223,6 +223,31 @@ def test_what_attributes_have_in_common(store: SqlStore) -> None:
     assert store.values("tenant", limit=1) == {"t29": 2}
 
 
+def test_releases_are_counted_as_groups_are(store: SqlStore) -> None:
+    """Each release has what its snapshots alone would give, in the time that is asked for."""
+    versions = ["1.4", "1.5", "1.5", "1.6", "1.5", "", None, "1.4"]
+    for number, version in enumerate(versions):
+        told = {} if version is None else {"service.version": version}
+        store.add([made(number, kind=1, attributes=told, suppressed=number)])
+    store.add([made(9, kind=2, attributes={"service.version": "2"})])
+    kind, start, end = f"{1:016x}", BEGIN, BEGIN + timedelta(minutes=7)
+    found = store.releases(kind, Filter(), start=start, end=end, spans=3)
+    assert [(each.name, each.count) for each in found] == [("1.5", 3), ("1.4", 1), ("1.6", 1)]
+    for each in found:
+        wanted = Filter(fingerprint=kind, release=each.name, since=start, until=end)
+        (alone,) = store.groups(wanted, spans=3).groups
+        assert (each.suppressed, each.last_seen) == (alone.suppressed, alone.last_seen)
+        assert each.activity == alone.activity
+    assert (
+        store.releases(kind, Filter(), start=start, end=end, limit=1)
+        == (store.releases(kind, Filter(), start=start, end=end)[:1])
+    )
+    (one,) = store.releases(kind, Filter(release="1.6"), start=start, end=end)
+    assert one.name == "1.6"
+    assert store.releases(kind, Filter(), start=start, end=start) == ()
+    assert store.releases("0" * 16, Filter(), start=start, end=end) == ()
+
+
 def test_migrated_tables_are_those_of_the_schema(store: SqlStore) -> None:
     """What the migrations make is what the schema says, so neither can be changed alone."""
     from alembic.autogenerate import compare_metadata

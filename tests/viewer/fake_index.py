@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from bcd.errors import SnapshotNotFound
 from bcd.snapshot import to_dict
 from bcd.snapshot.head import Head, Headline
-from bcd.store.base import Entry, Filter, Found, Group, GroupPage, Listing, SnapshotPage
+from bcd.store.base import (
+    Entry,
+    Filter,
+    Found,
+    Group,
+    GroupPage,
+    InRelease,
+    Listing,
+    SnapshotPage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,6 +98,35 @@ class FakeIndex:
             for key, value in each.attributes.items():
                 found.setdefault(key, Counter())[value] += 1
         return {key: dict(counts.most_common(20)) for key, counts in found.items()}
+
+    def releases(  # noqa: PLR0913 - as an index has it
+        self,
+        fingerprint: str,
+        wanted: Filter,
+        *,
+        start: datetime,
+        end: datetime,
+        spans: int = 24,
+        limit: int = 50,
+    ) -> Sequence[InRelease]:
+        """Those of the group, one by one."""
+        fitting = self._fitting(replace(wanted, fingerprint=fingerprint, since=start, until=end))
+        named: dict[str, list[Snapshot]] = {}
+        for each in fitting:
+            named.setdefault(each.attributes.get("service.version", ""), []).append(each)
+        named.pop("", None)
+        found = [(name, self._group(members, start, end, spans)) for name, members in named.items()]
+        found.sort(key=lambda pair: -pair[1].count)
+        return [
+            InRelease(
+                name=name,
+                count=group.count,
+                suppressed=group.suppressed,
+                last_seen=group.last_seen,
+                activity=group.activity,
+            )
+            for name, group in found[:limit]
+        ]
 
     def values(self, key: str, *, limit: int = 100) -> Mapping[str, int]:
         """Likewise."""

@@ -20,6 +20,7 @@ from bcd.store.sql.store import SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from bcd.store.base import (
         Filter,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         FoundDump,
         GroupPage,
         GroupState,
+        InRelease,
         Known,
         Listing,
         SnapshotPage,
@@ -108,6 +110,23 @@ class FolderIndex:
     def common(self, fingerprint: str, wanted: Filter) -> dict[str, dict[str, int]]:
         """Say what attributes have in common; see :meth:`bcd.store.base.Index.common`."""
         return self._ask(lambda index: self._store(index).common(fingerprint, wanted))
+
+    def releases(  # noqa: PLR0913 - as an index has it
+        self,
+        fingerprint: str,
+        wanted: Filter,
+        *,
+        start: datetime,
+        end: datetime,
+        spans: int = 24,
+        limit: int = 50,
+    ) -> tuple[InRelease, ...]:
+        """Count by release; see :meth:`bcd.store.base.Index.releases`."""
+        return self._ask(
+            lambda index: self._store(index).releases(
+                fingerprint, wanted, start=start, end=end, spans=spans, limit=limit
+            )
+        )
 
     def values(self, key: str, *, limit: int = 100) -> dict[str, int]:
         """Count the values of an attribute; see :meth:`bcd.store.base.Index.values`."""

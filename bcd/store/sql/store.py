@@ -16,6 +16,7 @@ from bcd.store.base import (
     Found,
     GroupPage,
     GroupState,
+    InRelease,
     Known,
     Listing,
     SnapshotPage,
@@ -26,6 +27,7 @@ from bcd.store.sql.failures import naming
 from bcd.store.sql.groups import Wanted, common, groups_page, set_state, values
 from bcd.store.sql.keeping import Pruned, prune
 from bcd.store.sql.pages import Locate, find, known_of, page_of
+from bcd.store.sql.releases import WantedReleases, releases_of
 from bcd.store.sql.schema import document, snapshot
 
 if TYPE_CHECKING:
@@ -199,6 +201,28 @@ class SqlStore:
         """Say what attributes have in common; see :meth:`bcd.store.base.Index.common`."""
         with self._reading() as connection:
             return common(connection, fingerprint, wanted)
+
+    def releases(  # noqa: PLR0913 - as an index has it
+        self,
+        fingerprint: str,
+        wanted: Filter,
+        *,
+        start: datetime,
+        end: datetime,
+        spans: int = 24,
+        limit: int = 50,
+    ) -> tuple[InRelease, ...]:
+        """Count by release; see :meth:`bcd.store.base.Index.releases`."""
+        asked = WantedReleases(
+            fingerprint=fingerprint,
+            filter=wanted,
+            start=start,
+            end=end,
+            spans=_bounded(spans),
+            limit=_bounded(limit),
+        )
+        with self._reading() as connection:
+            return releases_of(connection, asked)
 
     def values(self, key: str, *, limit: int = 100) -> dict[str, int]:
         """Count the values of an attribute; see :meth:`bcd.store.base.Index.values`."""
