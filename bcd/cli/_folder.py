@@ -8,7 +8,7 @@ import click
 
 from bcd.store.files import FolderStore
 
-__all__ = ["folder_option", "store"]
+__all__ = ["folder_option", "platform_folder", "store"]
 
 folder_option = click.option(
     "--folder",
@@ -19,10 +19,11 @@ folder_option = click.option(
 
 def store(folder: str | None) -> FolderStore:
     """Open the folder that was asked for, else ``BCD_DIR``, else that of the platform."""
-    return FolderStore(folder or os.environ.get("BCD_DIR") or _platform_folder())
+    return FolderStore(folder or os.environ.get("BCD_DIR") or platform_folder())
 
 
-def _platform_folder() -> str:
+def platform_folder() -> str:
+    """The folder for the state of this user's programs."""
     from platformdirs import user_state_dir  # not needed where a folder is named
 
     return user_state_dir("bcd")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bcd.cli._folder import folder_option
-from bcd.cli._index import index, store_option
+from bcd.cli._index import index, options_for, store_option
 from bcd.cli._output import print_message
 from bcd.errors import ConfigError
 
@@ -74,7 +74,7 @@ def serve_command(  # noqa: PLR0913 - one for each option
             if open_it:
                 _open(address)
 
-        serve(application(opened, access), listener, started)
+        serve(application(opened, access, place=options_for(folder, store)), listener, started)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from bcd.viewer.api import Api
 from bcd.viewer.asked import MissingError, ask_health
 from bcd.viewer.asking import Asker
 from bcd.viewer.guard import Guard
+from bcd.viewer.outage import Outage
 from bcd.viewer.pages import Pages
 from bcd.viewer.query import BadQueryError
 from bcd.viewer.signing_in import SigningIn
@@ -54,16 +55,20 @@ _WRONG = {
 }
 
 
-def application(index: Index, access: Access, *, patience: float = PATIENCE) -> ASGIApp:
+def application(
+    index: Index, access: Access, *, place: str = "", patience: float = PATIENCE
+) -> ASGIApp:
     """Make the viewer.
 
     Args:
         index: What it shows.
         access: Who may read.
+        place: Options by which a command names the same store; empty where it needs none.
         patience: Seconds that the store has for an answer.
     """
-    asker = Asker(patience)
-    pages = Pages(index, asker, locked=access.token is not None)
+    outage = Outage()
+    asker = Asker(patience, outage)
+    pages = Pages(index, asker, place=place, locked=access.token is not None)
     api, signing_in = Api(index, asker), SigningIn(access)
     routes = [
         _get("/", pages.groups),
@@ -82,7 +87,7 @@ def application(index: Index, access: Access, *, patience: float = PATIENCE) -> 
         Route("/login", signing_in.sign_in, methods=["POST"]),
         Route("/logout", signing_in.sign_out, methods=["POST"]),
     ]
-    handlers = {**dict.fromkeys(_STATUS, _failed), HTTPException: _refused}
+    handlers = {**dict.fromkeys(_STATUS, _failing(outage)), HTTPException: _refused}
     made = Starlette(routes=routes, exception_handlers=handlers)
     made.router.redirect_slashes = False  # to a URL with whatever name the server was called by
     return Guard(made, access)
@@ -114,14 +119,18 @@ async def _asset(request: Request) -> Response:
     raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    status = _status(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        sys.stderr.write(f"bcd: {printable(str(error))}\n")
-    answer = refusal(request, status, str(error))
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = "5"
-    return answer
+def _failing(outage: Outage) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def failed(request: Request, error: Exception) -> Response:
+        status = _status(error)
+        answer = refusal(request, status, str(error))
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            outage.goes_on(str(error))
+            answer.headers["Retry-After"] = "5"
+        elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            sys.stderr.write(f"bcd: {printable(str(error))}\n")
+        return answer
+
+    return failed
 
 
 def _status(error: Exception) -> HTTPStatus:

@@ -11,6 +11,8 @@ from bcd.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bcd.viewer.outage import Outage
+
 __all__ = ["Asker"]
 
 _Answer = TypeVar("_Answer")
@@ -26,10 +28,12 @@ class Asker:
 
     Args:
         patience: Seconds that a question may take, the wait for a thread included.
+        outage: Is told when the store answers.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, outage: Outage) -> None:
         self._patience = patience
+        self._outage = outage
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, question: Callable[[], _Answer]) -> _Answer:
@@ -41,12 +45,14 @@ class Asker:
         try:
             async with asyncio.timeout(self._patience):
                 await self._places.acquire()
-                return await self._started(question)
+                answer = await self._started(question)
         except TimeoutError:
             raise StoreError(
                 f"the store did not answer within {self._patience:g} s; try again, and see "
                 "whether its database is well"
             ) from None
+        self._outage.ends()
+        return answer
 
     def _started(self, question: Callable[[], _Answer]) -> asyncio.Future[_Answer]:
         loop = asyncio.get_running_loop()

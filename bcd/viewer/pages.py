@@ -41,13 +41,15 @@ class Pages:
     Args:
         index: What is shown.
         asker: Asks it.
+        place: Options by which a command names the store.
         locked: Whether readers have to sign in.
     """
 
-    def __init__(self, index: Index, asker: Asker, *, locked: bool) -> None:
+    def __init__(self, index: Index, asker: Asker, *, place: str, locked: bool) -> None:
         self._index = index
         self._choices = Choices(index)
         self._asker = asker
+        self._place = place
         self._locked = locked
 
     async def groups(self, request: Request) -> Response:
@@ -84,6 +86,7 @@ class Pages:
         common = {
             "query": query,
             "path": path,
+            "place": self._place,
             "locked": self._locked,
             "ranges": _RANGES,
             "chips": _chips(query),

@@ -11,11 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bcd.store.base import Filter
+from bcd.viewer.access import Access
+from bcd.viewer.application import application
 from bcd.viewer.asked import Choices
+from tests.viewer.client import Client
 from tests.viewer.snapshots import fingerprint_of, made
 
 if TYPE_CHECKING:
-    from tests.viewer.client import Client
     from tests.viewer.fake_index import FakeIndex
 
 RATE = fingerprint_of("shop.payment.NoExchangeRate")
@@ -264,6 +266,23 @@ def test_what_changed_with_the_release(client: Client) -> None:
     )
 
 
+def test_releases_are_asked_for_together(client: Client, index: FakeIndex) -> None:
+    """However many releases there are, the store is asked as often."""
+    asked = []
+    for many in (1, 5):
+        index.all = [
+            made("shop.E", f"m{n}", index.now - timedelta(minutes=n),
+                 attributes={"service.version": f"{n % many}"})
+            for n in range(10)
+        ]  # fmt: skip
+        index.asked.clear()
+        page = client.get(f"/groups/{fingerprint_of('shop.E')}").text
+        section = page[page.index("By release") : page.index('<section id="snapshots"')]
+        assert section.count("<li>") == many
+        asked.append(len(index.asked))
+    assert asked[0] == asked[1]
+
+
 def test_no_release_is_known(client: Client, index: FakeIndex) -> None:
     """Without the attribute the page says how to give it."""
     index.all = [made("shop.E", "m", index.now)]
@@ -299,6 +318,22 @@ def test_the_state_and_how_to_change_it(client: Client, index: FakeIndex) -> Non
     assert f"bcd state {RATE} resolved" in client.get(f"/groups/{RATE}").text
     index.states[RATE] = "resolved"
     assert f"bcd state {RATE} open" in client.get(f"/groups/{RATE}").text
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("--folder '/srv/my shop'", "resolved --folder &#39;/srv/my shop&#39;</code>"),
+        ("--folder '/\udcff<b>'", "&lt;b&gt;"),
+        ('--store "$BCD_STORE"', "resolved --store &#34;$BCD_STORE&#34;</code>"),
+    ],
+)
+def test_the_command_names_the_store(index: FakeIndex, place: str, shown: str) -> None:
+    """Where the store is none that `bcd state` takes by itself, its options are told."""
+    open_to_all = Access(token=None, hosts=None)
+    client = Client(application(index, open_to_all, place=place), "http://viewer.test")
+    assert shown in client.get(f"/groups/{RATE}").text
+    client.close()
 
 
 def test_a_group_none_of_whose_snapshots_fits(client: Client) -> None:

@@ -58,12 +58,13 @@ def refused(*arguments: str, **variables: str) -> str:
 # --- a folder ---
 
 
-def test_the_pages_of_a_folder(served: Served) -> None:
+def test_the_pages_of_a_folder(served: Served, folder: Path) -> None:
     """From the groups to a group to its newest snapshot, over the real store."""
     groups = httpx.get(served.url)
     assert re.search(r"<b>1,\d+</b>", groups.text)
     group = httpx.get(served.url + f"groups/{RATE}")
     [latest, *_] = re.findall(r'href="(/snapshots/\w+)"', group.text)
+    assert f"bcd state {RATE} resolved --folder {folder}</code>" in group.text
     assert "no rate for &#39;CHF&#39; today" in httpx.get(served.url + latest[1:]).text
     assert httpx.get(served.url + latest[1:] + ".json").json()["format"] == 1
     assert httpx.get(served.url + "health").json() == {"status": "ok"}
@@ -286,8 +287,11 @@ def test_a_database_that_goes_and_comes(line: Line) -> None:
     """While it is gone the reader is told, and as soon as it is back everything is there."""
     with serving("--store", line.url) as served:
         assert "NoExchangeRate" in httpx.get(served.url).text
+        group = httpx.get(f"{served.url}groups/{RATE}").text
+        assert "resolved --store &#34;$BCD_STORE&#34;</code>" in group
+        assert urlsplit(line.url).netloc not in group
         line.cut()
-        answer = httpx.get(served.url)
+        answer = [httpx.get(served.url) for _ in range(3)][-1]
         assert answer.status_code == 503
         assert "Service Unavailable" in answer.text
         health = httpx.get(served.url + "health")
@@ -296,7 +300,8 @@ def test_a_database_that_goes_and_comes(line: Line) -> None:
         assert "NoExchangeRate" in httpx.get(served.url).text
         code, said = served.end()
     assert code == 0
-    assert "Traceback" not in said
+    assert said.count("\n") == 1
+    assert said.startswith("bcd: postgresql://")
 
 
 def test_a_database_that_says_nothing_any_more(line: Line) -> None:

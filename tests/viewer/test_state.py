@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bcd.cli._index import options_for
 from bcd.cli.program import run
 from bcd.store.base import Filter
 from bcd.store.sql.opening import open_store
@@ -32,6 +33,32 @@ def state(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
         run(["state", *arguments])
     assert isinstance(ended.value.code, int)
     return ended.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("folder_option", "store", "folder_of_environment", "expected"),
+    [
+        (None, None, None, ""),
+        ("/srv/my shop", None, None, "--folder '/srv/my shop'"),
+        (None, None, "/srv/shop", "--folder /srv/shop"),
+        (None, "/srv/shop", None, "--folder /srv/shop"),
+        (None, "postgresql://bcd:secret@db/bcd", None, '--store "$BCD_STORE"'),
+        ("/srv/shop", "postgresql://bcd:secret@db/bcd", None, "--folder /srv/shop"),
+    ],
+)
+def test_how_a_command_names_a_store(
+    monkeypatch: pytest.MonkeyPatch,
+    folder_option: str | None,
+    store: str | None,
+    folder_of_environment: str | None,
+    expected: str,
+) -> None:
+    """Another shell has not this one's BCD_DIR, and a page shows no password."""
+    if folder_of_environment is None:
+        monkeypatch.delenv("BCD_DIR", raising=False)
+    else:
+        monkeypatch.setenv("BCD_DIR", folder_of_environment)
+    assert options_for(folder_option, store) == expected
 
 
 @pytest.mark.parametrize("name", [FULL, FULL[:6], FULL.upper()])

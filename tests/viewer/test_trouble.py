@@ -99,6 +99,23 @@ def test_a_store_that_fails(
     assert client.get("/health").json() == {"status": "ok"}
 
 
+def test_an_outage_is_told_once(
+    client: Client, index: FakeIndex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many ask while the store does not answer, standard error has one line each time."""
+
+    def fail() -> None:
+        raise StoreError("database shop cannot be reached")
+
+    for _ in range(2):
+        index.before_answer = fail
+        assert {each.status_code for each in client.together("/", *["/api/groups"] * 9)} == {503}
+        assert client.get("/health").status_code == 503
+        assert capsys.readouterr().err == "bcd: database shop cannot be reached\n"
+        index.before_answer = lambda: None
+        assert client.get("/health").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
