@@ -8,7 +8,18 @@ import sys
 from tests.bench.tables import machine
 
 QUESTIONS = (
-    *("engine", "success", "failure", "live", "picture", "storm", "store", "forward", "page"),
+    *(
+        "engine",
+        "success",
+        "failure",
+        "live",
+        "picture",
+        "storm",
+        "store",
+        "viewer",
+        "forward",
+        "page",
+    ),
 )
 
 

@@ -50,15 +50,16 @@ def main() -> None:
     """Fill both, and ask both."""
     with ExitStack() as stack:
         servers = stack.enter_context(databases(upgrade_database))
-        stores = {"SQLite": _sqlite(stack), "PostgreSQL": _postgresql(stack, servers)}
+        stores = {"SQLite": new_sqlite(stack), "PostgreSQL": new_postgresql(stack, servers)}
         rates = {name: _rate(store.add) for name, store in stores.items()}
         rates["PostgreSQL's COPY"] = _copy_rate(servers.new(empty=True))
-        _settle(stores["PostgreSQL"])
+        settle(stores["PostgreSQL"])
         _print_rates(rates)
         _print_answers(stores)
 
 
-def _sqlite(stack: ExitStack) -> SqlStore:
+def new_sqlite(stack: ExitStack) -> SqlStore:
+    """Make an empty one, in a file."""
     folder = stack.enter_context(TemporaryDirectory(prefix="bcd-bench-"))
     path = f"{folder}/store.sqlite3"
     engine = sqlite_engine(path)
@@ -66,22 +67,23 @@ def _sqlite(stack: ExitStack) -> SqlStore:
     return stack.enter_context(closing(SqlStore(engine, path)))
 
 
-def _postgresql(stack: ExitStack, servers: Databases) -> SqlStore:
+def new_postgresql(stack: ExitStack, servers: Databases) -> SqlStore:
+    """Make an empty one, in a database."""
     return stack.enter_context(closing(open_database(servers.new())))
 
 
 def _rate(add: Callable[[Iterable[tuple[str, bytes]]], object]) -> float:
     """Snapshots a second, without the time that it takes to make them."""
     taken = 0.0
-    snapshots = _snapshots()
-    while batch := list(islice(snapshots, BATCH)):
+    made = snapshots()
+    while batch := list(islice(made, BATCH)):
         start = perf_counter()
         add(batch)
         taken += perf_counter() - start
     return SNAPSHOTS / taken
 
 
-def _settle(store: SqlStore) -> None:
+def settle(store: SqlStore) -> None:
     """What PostgreSQL does by itself within a minute."""
     url = store._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg.connect(url, autocommit=True)) as connection:
@@ -122,7 +124,7 @@ def _print_answers(stores: Mapping[str, SqlStore]) -> None:
 
 
 def _questions() -> dict[str, Callable[[SqlStore], object]]:
-    big, small = _fingerprint(0), _fingerprint(GROUPS // 2)
+    big, small = fingerprint(0), fingerprint(GROUPS // 2)
     return {
         "list": lambda store: store.snapshots(Filter()),
         "list: next page, in the middle": lambda store: store.snapshots(
@@ -177,7 +179,7 @@ def _median_ms(ask: Callable[[], object]) -> float:
     return statistics.median(taken) * 1000
 
 
-def _snapshots() -> Iterator[tuple[str, bytes]]:
+def snapshots() -> Iterator[tuple[str, bytes]]:
     """The same ones each time, oldest first; one group has 5 %, half of all have 0.1 %."""
     chosen = random.Random(7)  # noqa: S311 - no secret
     document = json.loads(SAMPLE.read_bytes())
@@ -198,7 +200,7 @@ def _snapshot(
     made = document | {
         "id": _id(number, kind),
         "created": time_text(BEGIN + number * STEP),
-        "reason": {"kind": "error", "fingerprint": _fingerprint(kind)},
+        "reason": {"kind": "error", "fingerprint": fingerprint(kind)},
         "attributes": {
             "bcd.suppressed": str(chosen.randrange(3)),
             "error": message,
@@ -222,7 +224,8 @@ def _id(number: int, kind: int) -> str:
     return "".join([ALPHABET[value >> shift & 31] for shift in range(125, -1, -5)])
 
 
-def _fingerprint(kind: int) -> str:
+def fingerprint(kind: int) -> str:
+    """The fingerprint of a group, of which the first is the biggest."""
     return f"{kind * 0x9E3779B97F4A7C15 % 2**64:016x}"
 
 
