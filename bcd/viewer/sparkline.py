@@ -30,7 +30,7 @@ def sparkline(activity: Sequence[int], start: datetime, end: datetime) -> Markup
         end: End of the last one.
     """
     tallest = max(activity, default=0)
-    bars = Markup().join(_bar(at, many, tallest) for at, many in enumerate(activity) if many)
+    bars = "".join([_bar(at, many, tallest) for at, many in enumerate(activity) if many])
     words = in_words(activity, start, end)
     return Markup(
         '<svg class="spark" role="img" aria-label="{words}" viewBox="0 0 {wide} {high}"'
@@ -41,7 +41,7 @@ def sparkline(activity: Sequence[int], start: datetime, end: datetime) -> Markup
         wide=max(len(activity), 1) * _STEP - 1,
         high=_HIGH,
         ground=_HIGH - 0.5,
-        bars=bars,
+        bars=Markup(bars),  # noqa: S704 - numbers alone
     )
 
 
@@ -57,8 +57,7 @@ def in_words(activity: Sequence[int], start: datetime, end: datetime) -> str:
     return f"{total:,} {between}, at most {most:,} from {clock(at, length)} on"
 
 
-def _bar(at: int, many: int, tallest: int) -> Markup:
+def _bar(at: int, many: int, tallest: int) -> str:
     high = max(round(many / tallest * (_HIGH - 1), 1), _LEAST)
-    return Markup('<rect x="{}" y="{}" width="{}" height="{}"></rect>').format(
-        at * _STEP, round(_HIGH - high, 1), _BAR, high
-    )
+    top = round(_HIGH - high, 1)
+    return f'<rect x="{at * _STEP}" y="{top}" width="{_BAR}" height="{high}"></rect>'
