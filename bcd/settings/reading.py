@@ -146,6 +146,8 @@ def _instead(name: str, known: Iterable[str]) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> list[str]:
-    from difflib import get_close_matches  # only for a message; it takes milliseconds to import
-
+    try:
+        from difflib import get_close_matches  # only for a message; it takes milliseconds to import
+    except ImportError:  # the interpreter ends
+        return []
     return get_close_matches(name, known, n=1, cutoff=_ALIKE)

@@ -24,7 +24,7 @@ _STACK_BYTES = 512 * 1024
 _THREADS = 100
 """How many threads may have been started between two."""
 
-_ATTEMPTS = 20
+_ATTEMPTS = 200
 """How often is looked again where other threads of this process may have changed something."""
 
 _NEAR, _FAR = 1 << 14, 1 << 20
@@ -204,7 +204,7 @@ def _interpreter(search: Search, layout: ThreadLayout, own: int, other: int, run
             twice = _twice(search, head, word)
             inside = _readable(search, word, most) if twice >= 0 else b""
             modules = next(_positions(inside, id(sys.modules)), -1)
-            threads = _newest_thread(search, layout, inside, other) if modules >= 0 else -1
+            threads = _threads_of(search, layout, word, most, other) if modules >= 0 else -1
             if modules >= 0 and threads >= 0:
                 found.append((index * WORD, twice + WORD, modules, threads))
         if found:
@@ -264,6 +264,18 @@ def _leads(search: Search, newest: int, main: int) -> bool:
     """Whether an interpreter comes before the main one in their list."""
     size = len(_readable(search, newest, _NEAR)) // WORD * WORD
     return any(_reaches(search, newest, at, main) for at in range(0, size, WORD))
+
+
+def _threads_of(
+    search: Search, layout: ThreadLayout, interpreter: int, most: int, other: int
+) -> int:
+    """Where an interpreter's list of threads starts, -1 where that is not found."""
+    for _ in range(_ATTEMPTS):  # the newest thread may end before it was followed
+        inside = _readable(search, interpreter, most)
+        at = _newest_thread(search, layout, inside, other)
+        if at >= 0:
+            return at
+    return -1
 
 
 def _newest_thread(search: Search, layout: ThreadLayout, interpreter: bytes, other: int) -> int:

@@ -68,8 +68,13 @@ def descriptors():
 
 
 def children():
-    tasks = Path("/proc/self/task").iterdir()
-    return [pid for task in tasks for pid in (task / "children").read_text().split()]
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found += (task / "children").read_text().split()
+        except FileNotFoundError:  # a thread that has ended meanwhile
+            pass
+    return found
 
 
 def forked(work):
