@@ -27,7 +27,7 @@ test: lint $(PYTHONS)/.made  ## Run lint, types, import rule and tests
 	@.ci/gdb
 	@.ci/chromium
 	@.ci/axe-core $(BROWSER)
-	$(BIN)/python -m pytest $(PYTEST)
+	@.ci/tests $(PYTEST)
 
 lint: $(VENV)/.test  ## Check the code without running it
 	$(BIN)/ruff check .
