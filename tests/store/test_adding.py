@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bcd.errors import StoreError
+from bcd.store.base import Filter
 from bcd.store.sql.opening import open_database, upgrade_database
 from bcd.store.sql.store import Added
 from tests.store.conftest import id_at, made
@@ -93,6 +94,14 @@ def test_any_text_can_be_added(store: SqlStore, odd: str) -> None:
 def test_a_count_that_is_none_is_no_reason_to_fail(store: SqlStore, told: str) -> None:
     """Whatever a program calls ``bcd.suppressed``, its snapshot is stored."""
     assert store.add([made(1, attributes={"bcd.suppressed": told})]).new == 1
+
+
+def test_routes_and_counts_are_those_of_files(store: SqlStore) -> None:
+    """A task stands in for a route that is empty, and a count beyond any is none."""
+    told = {"http.route": "", "celery.task_name": "shop.pack", "bcd.suppressed": "9" * 20}
+    store.add([made(1, attributes=told)])
+    (group,) = store.groups(Filter(route="shop.pack")).groups
+    assert (group.route, group.suppressed) == ("shop.pack", 0)
 
 
 def test_nothing_to_add_is_no_error(store: SqlStore) -> None:

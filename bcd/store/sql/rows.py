@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bcd.snapshot.attributes import RELEASE, SERVICE, route_of, suppressed_before
 from bcd.snapshot.head import encode_head
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ Row: TypeAlias = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SHORT = 500
-_MOST_SUPPRESSED = 10**12
 
 
 def snapshot_row(snapshot_id: str, head: Head, size: int) -> Row:
@@ -47,10 +47,10 @@ def snapshot_row(snapshot_id: str, head: Head, size: int) -> Row:
         "short_type": short(type_.rpartition(".")[2]),
         "message": storable(message),
         "searched": storable(f"{type_}\x1f{message}".casefold()),
-        "route": _short_or_none(told.get("http.route", told.get("celery.task_name"))),
-        "service": _short_or_none(told.get("service.name")),
-        "release": _short_or_none(told.get("service.version")),
-        "suppressed": _count(told.get("bcd.suppressed")),
+        "route": _short_or_none(route_of(told)),
+        "service": _short_or_none(told.get(SERVICE)),
+        "release": _short_or_none(told.get(RELEASE)),
+        "suppressed": suppressed_before(told),
         "size": size,
     }
 
@@ -101,10 +101,3 @@ def moment(stored: int) -> datetime:
 
 def _short_or_none(text: str | None) -> str | None:
     return short(text) if text else None
-
-
-def _count(text: str | None) -> int:
-    """How many errors were only counted; what is no number counts none."""
-    if text is None or not text.isascii() or not text.isdigit():
-        return 0
-    return min(int(text[:20]), _MOST_SUPPRESSED)
