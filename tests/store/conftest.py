@@ -19,6 +19,7 @@ from bcd.store.sql.schema import metadata
 from bcd.store.sql.store import SqlStore
 from bcd.store.sql.versions import upgrade
 from tests.postgresql import Databases, databases
+from tests.store.commands import Ran
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +59,11 @@ def made(  # noqa: PLR0913 - a test names what it is about
     error = {"type": type_, "message": message, "cause": None, "context": None}
     document["exception"] = {"root": 0, "list": [error | {"suppress_context": False}]}
     return document["id"], json.dumps(document).encode()
+
+
+@pytest.fixture(name="bcd")
+def _bcd(capsys: pytest.CaptureFixture[str]) -> Ran:
+    return Ran(capsys)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,6 @@ from bcd.store.archives import Member, read_members, write_archive
 from bcd.store.files import FolderStore
 from bcd.store.importing import FolderSink, Imported, import_all
 from bcd.store.writing import PrivateFolder
-from tests.store.commands import Ran
 from tests.store.folders import document, ids, made_id, names, put, put_dump
 from tests.terminal import PROGRAM, on_a_terminal
 
@@ -32,12 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tests.store.commands import Ran
+
 FIRST, SECOND, THIRD = (made_id(1_700_000_000 + each, kind=each) for each in range(3))
-
-
-@pytest.fixture(name="bcd")
-def _bcd(capsys: pytest.CaptureFixture[str]) -> Ran:
-    return Ran(capsys)
 
 
 @pytest.fixture(name="folder")

@@ -17,7 +17,6 @@ import pytest
 
 from tests.polling import poll
 from tests.proxy import Proxy
-from tests.store.commands import Ran
 from tests.store.conftest import emptied
 from tests.store.folders import document, made_id, put, put_dump
 from tests.terminal import PROGRAM
@@ -25,6 +24,8 @@ from tests.terminal import PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from tests.store.commands import Ran
 
 NOW = 1_790_000_000
 
@@ -48,11 +49,6 @@ def _proxy(database: str) -> Iterator[Proxy]:
     proxy = Proxy(parts.hostname or "", parts.port or 5432)
     yield proxy
     proxy.vanish()
-
-
-@pytest.fixture(name="bcd")
-def _bcd(capsys: pytest.CaptureFixture[str]) -> Ran:
-    return Ran(capsys)
 
 
 def through(proxy: Proxy, database: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcd.store.files import FolderStore
-from tests.store.commands import Ran
 from tests.store.conftest import emptied
 from tests.store.folders import DAY, ids, made_id, names, put
 from tests.terminal import on_a_terminal
@@ -16,13 +15,10 @@ from tests.terminal import on_a_terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.store.commands import Ran
+
 NOW = 1_790_000_000
 OLD, NEW = made_id(NOW - 9 * DAY, kind=1), made_id(NOW, kind=2)
-
-
-@pytest.fixture(name="bcd")
-def _bcd(capsys: pytest.CaptureFixture[str]) -> Ran:
-    return Ran(capsys)
 
 
 @pytest.fixture(name="database")

@@ -20,20 +20,16 @@ from bcd.errors import SnapshotNotFound, StoreError
 from bcd.snapshot.format import kind_in
 from bcd.store.kept import Folder, Kept, seconds_of
 from bcd.store.retention import Bounds, remove, superfluous
-from tests.store.commands import Ran
 from tests.store.folders import DAY, ids, made_id, names, put, put_dump
 from tests.terminal import PROGRAM, on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.store.commands import Ran
+
 NOW = time.time()
 HOUR = 3600
-
-
-@pytest.fixture(name="bcd")
-def _bcd(capsys: pytest.CaptureFixture[str]) -> Ran:
-    return Ran(capsys)
 
 
 @pytest.fixture(name="folder")
