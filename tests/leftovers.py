@@ -14,7 +14,14 @@ from bcd.engine.attempt import GATE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Inventory", "end_session", "inventory", "nothing_left"]
+__all__ = [
+    "Inventory",
+    "children",
+    "end_session",
+    "inventory",
+    "nothing_left",
+    "open_descriptors",
+]
 
 _PATIENCE = 20.0  # seconds in which reapers and killed processes have to be gone
 
@@ -25,27 +32,37 @@ class Inventory(NamedTuple):
     Attributes:
         descriptors: Number → what is open under it.
         processes: The children of all its threads, copies of itself and zombies among them.
-        threads: How many there are, those included that Python does not know.
+        threads: Their ids, those included that Python does not know.
         queue: How many have the tracers' slot or wait for it.
     """
 
     descriptors: dict[int, str]
-    processes: list[int]
-    threads: int
+    processes: frozenset[int]
+    threads: frozenset[int]
     queue: int
+
+    def beside(self, before: Inventory) -> Inventory:
+        """What came since: what an earlier test left to end meanwhile is nobody's fault here."""
+        opened = self.descriptors.items() - before.descriptors.items()
+        return Inventory(
+            descriptors=dict(opened),
+            processes=self.processes - before.processes,
+            threads=self.threads - before.threads,
+            queue=self.queue,
+        )
+
+
+_NOTHING = Inventory(descriptors={}, processes=frozenset(), threads=frozenset(), queue=0)
 
 
 def inventory() -> Inventory:
     """Take stock of this process."""
-    processes: list[int] = []
-    tasks = list(Path("/proc/self/task").iterdir())
-    for task in tasks:
-        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
-            processes += map(int, (task / "children").read_text(encoding="ascii").split())
-    return Inventory(_descriptors(), sorted(processes), len(tasks), len(GATE.queue))
+    threads = frozenset(int(task.name) for task in Path("/proc/self/task").iterdir())
+    return Inventory(open_descriptors(), frozenset(children()), threads, len(GATE.queue))
 
 
-def _descriptors() -> dict[int, str]:
+def open_descriptors() -> dict[int, str]:
+    """The descriptors of this process and what they are."""
     found: dict[int, str] = {}
     for link in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the one that lists them
@@ -53,19 +70,31 @@ def _descriptors() -> dict[int, str]:
     return found
 
 
+def children() -> list[int]:
+    """The children of all threads of this process, copies and zombies among them."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
+
+
 @contextmanager
-def nothing_left() -> Iterator[None]:
+def nothing_left(patience: float = _PATIENCE) -> Iterator[None]:
     """Let a block leave nothing: what has ended may take a moment to go, but not for ever.
+
+    Args:
+        patience: Seconds for that moment.
 
     Raises:
         AssertionError: Something is left.
     """
     before = inventory()
     yield
-    ends = time.monotonic() + _PATIENCE
-    while (after := inventory()) != before and time.monotonic() < ends:
+    ends = time.monotonic() + patience
+    while (left := inventory().beside(before)) != _NOTHING and time.monotonic() < ends:
         time.sleep(0.005)
-    assert after == before
+    assert left == _NOTHING
 
 
 def end_session(session: int) -> list[int]:

@@ -22,6 +22,7 @@ from bcd.engine.attempt import GATE
 from bcd.errors import ExecutionTimeout, ExitError, StartError
 from bcd.tracer import LogPriority, PutTracer, TraceOptions, TracerSig
 from bcd.tracers.backtrace import BTTracer
+from tests.leftovers import nothing_left
 from tests.recording import RecordingProgram, Run
 
 if TYPE_CHECKING:
@@ -51,20 +52,14 @@ class Outer:
         """An error of a nested class."""
 
 
-def open_descriptors() -> list[str]:
-    """The numbers of the descriptors of this process."""
-    return sorted(link.name for link in Path("/proc/self/fd").iterdir())
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No rate limit, and neither slot nor descriptor is left."""
-    config, before = current_config(), open_descriptors()
+    config = current_config()
     update_config(GlobalConfig(rate_limit=0))
-    yield
-    assert bcd.flush(30)
-    assert not GATE.queue
-    assert open_descriptors() == before
+    with nothing_left():
+        yield
+        assert bcd.flush(30)
     update_config(config)
 
 

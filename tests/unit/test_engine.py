@@ -12,10 +12,8 @@ import sys
 import threading
 import time
 import weakref
-from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +41,11 @@ from bcd.errors import (
 from bcd.launch import running
 from bcd.tracer import Command, LogPriority, Memory, TraceOptions
 from bcd.tracers._options import OptionList
+from tests.leftovers import children, nothing_left, open_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tracers run on Linux")
 
@@ -105,26 +105,6 @@ def soon() -> float:
     return time.monotonic() + FOREVER
 
 
-def open_descriptors() -> dict[int, str]:
-    """The descriptors of this process and what they are."""
-    listed: dict[int, str] = {}
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            listed[int(link.name)] = str(link.readlink())
-        except FileNotFoundError:  # that of the listing itself
-            continue
-    return listed
-
-
-def children() -> list[int]:
-    """The children of all threads of this process, copies and zombies among them."""
-    found: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
-            found += map(int, (task / "children").read_text(encoding="ascii").split())
-    return found
-
-
 def options_of(result: TraceResult) -> list[str]:
     """The options that a recording tracer was given."""
     assert result.error is None
@@ -146,13 +126,11 @@ def in_child(answer: Callable[[], bool]) -> bool:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No test may leave a descriptor, a process, a zombie, a thread or the slot."""
-    config, before = current_config(), open_descriptors()
+    config = current_config()
     update_config(GlobalConfig(rate_limit=0))
-    yield
-    assert flush(FOREVER)
-    assert not GATE.queue
-    assert open_descriptors() == before
-    assert children() == []
+    with nothing_left():
+        yield
+        assert flush(FOREVER)
     update_config(config)
 
 

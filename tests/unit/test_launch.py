@@ -18,6 +18,7 @@ from bcd._linux import libc
 from bcd.errors import StartError
 from bcd.launch import KEPT_BYTES, LONGEST_ARGUMENT, Running, argument, running, start
 from bcd.tracer import Command
+from tests.leftovers import nothing_left, open_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,26 +50,6 @@ def run(command: Command) -> Running:
     return tracer
 
 
-def open_descriptors() -> dict[int, str]:
-    """The descriptors of this process and what they are."""
-    listed: dict[int, str] = {}
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            listed[int(link.name)] = str(link.readlink())
-        except FileNotFoundError:  # that of the listing itself
-            continue
-    return listed
-
-
-def no_child_is_left() -> bool:
-    """Whether this process has neither running children nor zombies."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return True
-    return False
-
-
 def is_alive(pid: int) -> bool:
     """Whether a process, of whatever parent, exists and is no zombie."""
     try:
@@ -89,10 +70,8 @@ def wait_until_dead(pid: int) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No test may leave a descriptor, a process or a zombie."""
-    before = open_descriptors()
-    yield
-    assert open_descriptors() == before
-    assert no_child_is_left()
+    with nothing_left(patience=0):
+        yield
 
 
 @pytest.fixture

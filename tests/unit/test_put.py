@@ -23,6 +23,7 @@ from bcd import _greenlets
 from bcd.errors import ConfigError, PutError
 from bcd.tracers._put import _Upload
 from bcd.tracers.backtrace import BTTracer
+from tests.leftovers import nothing_left
 from tests.upload_server import ACCEPTED, Conversation, UploadServer, answer
 
 if TYPE_CHECKING:
@@ -50,23 +51,14 @@ class FakeLog:
         """Nothing is filtered here."""
 
 
-def descriptors_and_threads() -> tuple[int, int]:
-    """How many this process has."""
-    return len(list(Path("/proc/self/fd").iterdir())), len(list(Path("/proc/self/task").iterdir()))
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No proxy stands between, and no test may leave a descriptor or a thread."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    before = descriptors_and_threads()
-    yield
-    end = time.monotonic() + 30
-    while descriptors_and_threads() != before and time.monotonic() < end:
-        time.sleep(0.005)  # a late upload ends as soon as its connection was shut down
-    assert descriptors_and_threads() == before
+    with nothing_left():  # a late upload ends as soon as its connection was shut down
+        yield
 
 
 @pytest.fixture

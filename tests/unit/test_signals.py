@@ -32,6 +32,7 @@ from bcd.signals.handler import handlers, registrations
 from bcd.signals.worker import later
 from bcd.tracer import Command, LogPriority, Memory, TraceOptions
 from bcd.tracers._options import OptionList
+from tests.leftovers import nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -236,15 +237,11 @@ class TestTrace:
     def test_leaves_no_thread(self) -> None:
         """There is no thread before the first signal and none after the last one."""
         tracer = FakeTracer(USR1)
-        before = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - as short
-        register(tracer)
-        assert len(os.listdir("/proc/self/task")) == before  # noqa: PTH208
-        send(USR1)
-        settle()
-        deadline = time.monotonic() + FOREVER
-        while len(os.listdir("/proc/self/task")) > before:  # noqa: PTH208
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        with nothing_left(patience=0):
+            register(tracer)
+        with nothing_left():
+            send(USR1)
+            settle()
 
     def test_threads_run_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where no thread can be started the signal is traced with the next one."""
