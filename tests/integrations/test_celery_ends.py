@@ -92,7 +92,9 @@ def test_warm_shutdown_waits_for_no_tracer(start: Start, gate: Path, pool: str) 
     assert worker.stop() == 0
     assert worker.snapshots() == []
     let_go(gate)
-    assert len(worker.snapshots(1)) == 1
+    log = gate.with_name("gate.log")
+    poll(lambda: "status" in log.read_text(), "the tracer's end")
+    assert len(worker.snapshots()) == 1, log.read_text()
 
 
 def test_time_limit_during_a_trace(start: Start, gate: Path) -> None:
