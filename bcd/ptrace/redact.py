@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # `typing` takes 8 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 REDACTED = "[redacted]"
@@ -137,7 +137,7 @@ class Redactor:
         self._extra = {" ".join(words_of(name)) for name in extra} - {""}
         self._reveal = frozenset(reveal)
         self._names: dict[str, bool] = {}
-        self._known: dict[str, None] = {}
+        self._known: list[str] = []
         self._forms: list[tuple[Any, Callable[[Any], str]]] = []
         self._literal: Any = None
         self._assignment: Any = None
@@ -173,10 +173,10 @@ class Redactor:
         """Remember a secret, so that it is replaced wherever it turns up."""
         value = value.strip()
         if len(value) >= _KNOWN_LEAST and len(self._known) < _KNOWN_MOST and value != REDACTED:
-            self._known[value] = None
-            self._known[repr(value)[1:-1]] = None
+            known = {*self._known, value, repr(value)[1:-1]}
             if not value.isascii():
-                self._known[repr(value.encode("utf-8", "replace"))[2:-1]] = None  # as bytes
+                known.add(repr(value.encode("utf-8", "replace"))[2:-1])  # as bytes
+            self._known = sorted(known, key=lambda secret: (-len(secret), secret))
 
     def text(self, text: str) -> str:
         """Replace what has a secret's form: keys, tokens, passwords in URLs, ``password=…``."""
@@ -236,28 +236,22 @@ class Redactor:
         return match[1] + match[2] + match[3][0] + REDACTED + match[3][-1]  # type: ignore[no-any-return]
 
     def scrub(self, text: str) -> str:
-        """Replace the secrets that are known by now."""
-        for secret in self._known:
+        """Replace the secrets that are known by now.
+
+        One may be a part of another, or overlap with it: all are found in the text as it is.
+        """
+        covered: list[tuple[int, int]] = []
+        for secret in self._known:  # the longest first
             if secret in text:
-                text = self._replace(text, secret)
+                covered += _places(text, secret, covered)
             if _CUT in text:
-                text = _replace_cut(text, secret)
-        return text
+                covered += _cut_places(text, secret)
+        return _without(text, covered) if covered else text
 
     @property
     def knows_any(self) -> bool:
         """Whether there is anything to scrub."""
         return bool(self._known)
-
-    def _replace(self, text: str, secret: str) -> str:
-        if len(secret) >= _KNOWN_ANYWHERE:
-            return text.replace(secret, REDACTED)
-        parts = text.split(secret)
-        result = parts[0]
-        for part in parts[1:]:
-            inside = result[-1:].isalnum() or part[:1].isalnum()
-            result += (secret if inside else REDACTED) + part
-        return result
 
     def _compile(self) -> list[tuple[Any, Callable[[Any], str]]]:
         """Make the patterns, only for a process that meets a text that may need them."""
@@ -314,12 +308,41 @@ class Redactor:
         return f"{quote}{REDACTED}{quote}"
 
 
-def _replace_cut(text: str, secret: str) -> str:
-    """Replace the beginning of a secret that a limit cut off."""
-    parts = text.split(_CUT)
-    for index, part in enumerate(parts[:-1]):
-        for length in range(min(len(secret), len(part)), 3, -1):
-            if part.endswith(secret[:length]):
-                parts[index] = part[:-length] + REDACTED
+def _places(text: str, secret: str, covered: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Where a secret begins and ends; a short one not as a part of a longer word."""
+    at = text.find(secret)
+    while at >= 0:
+        end = at + len(secret)
+        if len(secret) >= _KNOWN_ANYWHERE or not (
+            _goes_on(text, at - 1, covered) or _goes_on(text, end, covered)
+        ):
+            yield at, end
+        at = text.find(secret, at + 1)
+
+
+def _goes_on(text: str, at: int, covered: list[tuple[int, int]]) -> bool:
+    """Whether a character continues the word beside it, and is no part of another secret."""
+    if not (0 <= at < len(text) and text[at].isalnum()):
+        return False
+    return not any(start <= at < end for start, end in covered)
+
+
+def _cut_places(text: str, secret: str) -> Iterator[tuple[int, int]]:
+    """Where the beginning of a secret stands that a limit cut off."""
+    end = text.find(_CUT)
+    while end >= 0:
+        for length in range(min(len(secret), end), _SHORT, -1):
+            if text.endswith(secret[:length], 0, end):
+                yield end - length, end
                 break
-    return _CUT.join(parts)
+        end = text.find(_CUT, end + 1)
+
+
+def _without(text: str, covered: list[tuple[int, int]]) -> str:
+    """Replace what is covered; what overlaps becomes one."""
+    result, done = "", 0
+    for start, end in sorted(covered):
+        if start >= done:
+            result += text[done:start] + REDACTED
+        done = max(done, end)
+    return result + text[done:]

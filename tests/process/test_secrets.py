@@ -89,10 +89,7 @@ OF_TEXTS = [
 OF_LOCALS = ["variable", "several", "bytes", "number"]
 OF_WHAT_IS_KNOWN = ["told", "long told"]
 
-# Of several letters: two that are made of one letter alone may hide each other's bounds.
-cores = st.text(st.sampled_from("bcdfghjklmnpqrstvwxz"), min_size=14, max_size=20).filter(
-    lambda core: len(set(core)) > 4
-)
+cores = st.text(st.sampled_from("bcdfghjklmnpqrstvwxz"), min_size=14, max_size=20)
 odd = st.sampled_from(
     ["", "'", '"', "\\", "\n", "ä€", " ", "\U0001f511", "\t", "</b>", "%41", "{}"]
 )
@@ -126,6 +123,12 @@ def plants(draw: st.DrawFn) -> list[Plant]:
         known = {**plant, "place": "variable", "name": draw(names(SPELLINGS)), "depth": 0}
         return [plant, known]
     return [plant]
+
+
+def variable_of(planted: list[Plant]) -> str:
+    """The variable whose name is that of a plant: a second one would take its place."""
+    names = (plant["name"] for plant in planted if plant["place"] in OF_LOCALS)
+    return next(names, json.dumps(planted))
 
 
 class Target:
@@ -219,7 +222,7 @@ def leak(document: bytes, said: str, secrets: list[str], folder: Path) -> str | 
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    st.lists(plants(), min_size=1, max_size=12),
+    st.lists(plants(), min_size=1, max_size=12, unique_by=variable_of),
     st.dictionaries(names([*SPELLINGS, *KEBAB]), cores, max_size=2),
 )
 def test_no_secret_gets_out(

@@ -220,6 +220,48 @@ class TestLearning:
         text = "['says hunter2hunt…', 'hunter2hunter2hunter2']"
         assert redactor.scrub(text) == f"['says {REDACTED}…', '{REDACTED}']"
 
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_one_that_is_a_part_of_another(self, first: int) -> None:
+        """Nothing of the longer one stays, whichever was learnt first, whole or cut."""
+        redactor = Redactor()
+        short, long = "hunter2hunter2", "hunter2hunter2-and-more-of-it"
+        redactor.learn((short, long)[first])
+        redactor.learn((long, short)[first])
+        text = f"{long}, {short}, {long[:20]}… (3,000 characters)"
+        expected = f"{REDACTED}, {REDACTED}, {REDACTED}… (3,000 characters)"
+        assert redactor.scrub(text) == expected
+
+    def test_a_short_one_beside_a_long_one(self) -> None:
+        """What is replaced is no part of the word that a short one might be a part of."""
+        redactor = Redactor()
+        redactor.learn("shadow")
+        redactor.learn("hunter2hunter2")
+        assert redactor.scrub("hunter2hunter2shadow") == f"{REDACTED}{REDACTED}"
+
+    @given(
+        st.lists(st.text("ab", min_size=12, max_size=24), min_size=1, max_size=3),
+        st.lists(st.integers(0, 2), min_size=1, max_size=4),
+        st.lists(st.text("abc ", max_size=3), min_size=4, max_size=4),
+    )
+    def test_however_they_overlap(
+        self, secrets: list[str], order: list[int], between: list[str]
+    ) -> None:
+        """No character stays that belongs to a secret, and every other one does."""
+        redactor = Redactor()
+        for secret in secrets:
+            redactor.learn(secret)
+        pairs = zip(order, between, strict=False)
+        text = "".join(secrets[which % len(secrets)] + other for which, other in pairs)
+        hidden = {
+            at + offset
+            for secret in secrets
+            for at in range(len(text))
+            if text.startswith(secret, at)
+            for offset in range(len(secret))
+        }
+        shown = "".join(char for at, char in enumerate(text) if at not in hidden)
+        assert redactor.scrub(text).replace(REDACTED, "") == shown
+
     def test_as_bytes(self) -> None:
         """A secret text is replaced in what shows it encoded."""
         redactor = Redactor()
