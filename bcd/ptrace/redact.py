@@ -176,7 +176,8 @@ class Redactor:
             known = {*self._known, value, repr(value)[1:-1]}
             if not value.isascii():
                 known.add(repr(value.encode("utf-8", "replace"))[2:-1])  # as bytes
-            self._known = sorted(known, key=lambda secret: (-len(secret), secret))
+            if len(known) > len(self._known):
+                self._known = sorted(known, key=lambda secret: (-len(secret), secret))
 
     def text(self, text: str) -> str:
         """Replace what has a secret's form: keys, tokens, passwords in URLs, ``password=…``."""
