@@ -80,20 +80,24 @@ def children() -> list[int]:
 
 
 @contextmanager
-def nothing_left(patience: float = _PATIENCE) -> Iterator[None]:
+def nothing_left(*, at_once: bool = False) -> Iterator[None]:
     """Let a block leave nothing: what has ended may take a moment to go, but not for ever.
 
     Args:
-        patience: Seconds for that moment.
+        at_once: Give that moment to threads alone, which end after they have said so.
 
     Raises:
         AssertionError: Something is left.
     """
     before = inventory()
     yield
-    ends = time.monotonic() + patience
-    while (left := inventory().beside(before)) != _NOTHING and time.monotonic() < ends:
+    left = inventory().beside(before)
+    if at_once:
+        assert left._replace(threads=_NOTHING.threads) == _NOTHING
+    ends = time.monotonic() + _PATIENCE
+    while left != _NOTHING and time.monotonic() < ends:
         time.sleep(0.005)
+        left = inventory().beside(before)
     assert left == _NOTHING
 
 

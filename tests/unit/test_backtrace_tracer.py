@@ -57,7 +57,7 @@ def _nothing_is_left() -> Iterator[None]:
     """No rate limit, and neither slot nor descriptor is left."""
     config = current_config()
     update_config(GlobalConfig(rate_limit=0))
-    with nothing_left():
+    with nothing_left(at_once=True):
         yield
         assert bcd.flush(30)
     update_config(config)

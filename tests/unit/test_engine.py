@@ -128,7 +128,7 @@ def _nothing_is_left() -> Iterator[None]:
     """No test may leave a descriptor, a process, a zombie, a thread or the slot."""
     config = current_config()
     update_config(GlobalConfig(rate_limit=0))
-    with nothing_left():
+    with nothing_left(at_once=True):
         yield
         assert flush(FOREVER)
     update_config(config)

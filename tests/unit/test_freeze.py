@@ -16,27 +16,16 @@ import pytest
 from bcd import _linux
 from bcd.errors import FreezeError
 from bcd.freeze import FrozenMemory, freeze, prepare
+from tests.leftovers import children, nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def descriptors() -> set[str]:
-    """The open descriptors of this process."""
-    return {each.name for each in Path("/proc/self/fd").iterdir()}
-
-
-def children() -> set[str]:
-    """The children of the main thread, those included that waitpid(-1) does not see."""
-    pid = os.getpid()
-    return set(Path(f"/proc/self/task/{pid}/children").read_text().split())
-
-
 @pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    before = descriptors(), children()
-    yield
-    assert (descriptors(), children()) == before
+def _nothing_is_left() -> Iterator[None]:
+    with nothing_left(at_once=True):
+        yield
 
 
 class TestFrozen:
@@ -45,7 +34,7 @@ class TestFrozen:
         memory = freeze(seconds=30)
         assert (memory.mode, tuple(memory.notes)) == ("frozen", ())
         assert memory.copy is not None
-        assert str(memory.copy) in children()
+        assert memory.copy in children()
         memory.release()
 
     def test_programs_do_not_inherit_the_descriptor(self) -> None:

@@ -70,7 +70,7 @@ def wait_until_dead(pid: int) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No test may leave a descriptor, a process or a zombie."""
-    with nothing_left(patience=0):
+    with nothing_left(at_once=True):
         yield
 
 

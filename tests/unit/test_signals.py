@@ -32,7 +32,7 @@ from bcd.signals.handler import handlers, registrations
 from bcd.signals.worker import later
 from bcd.tracer import Command, LogPriority, Memory, TraceOptions
 from bcd.tracers._options import OptionList
-from tests.leftovers import nothing_left
+from tests.leftovers import inventory, nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,8 +237,9 @@ class TestTrace:
     def test_leaves_no_thread(self) -> None:
         """There is no thread before the first signal and none after the last one."""
         tracer = FakeTracer(USR1)
-        with nothing_left(patience=0):
-            register(tracer)
+        before = inventory()
+        register(tracer)
+        assert not inventory().beside(before).threads
         with nothing_left():
             send(USR1)
             settle()
